@@ -1,0 +1,85 @@
+"""Every error that a user may see, as one small tree.
+
+    TIError                 wrong, what to do, where
+    ├── InvalidConfig       all faults of a form or command at once, each by its field
+    ├── InvalidDataset      all faults of a picture folder at once, each by its file
+    ├── InvalidEmbedding    a file or tensor that is not an embedding we may use
+    ├── EmbeddingExists     a file that would be overwritten without having been asked to
+    ├── UnsupportedModel    a checkpoint of a family, layout or format that cannot be used
+    ├── HostError           the host cannot do what was asked of it now
+    ├── TrainingFailed      a run that cannot go on (the last good vectors are on disk)
+    └── Busy                another job is running
+
+Anything else that is raised is a bug and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong. `where` is a dotted config path ("optim.lr") or a file."""
+
+    where: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class TIError(Exception):
+    """`message` says what is wrong, with the value; `hint` what to do; `where` the field or file."""
+
+    def __init__(self, message: str, hint: str = "", where: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n{self.hint}" if self.hint else text
+
+
+class FaultList(TIError):
+    """An error that reports every fault at once, so that a user mends them in one go."""
+
+    title = "There are faults."
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join([self.title, *(f"  {fault}" for fault in self.faults)]))
+
+
+class InvalidConfig(FaultList):
+    title = "These settings cannot be used:"
+
+
+class InvalidDataset(FaultList):
+    title = "These training pictures cannot be used:"
+
+
+class InvalidEmbedding(TIError):
+    pass
+
+
+class EmbeddingExists(TIError):
+    pass
+
+
+class UnsupportedModel(TIError):
+    pass
+
+
+class HostError(TIError):
+    pass
+
+
+class TrainingFailed(TIError):
+    pass
+
+
+class Busy(TIError):
+    pass
