@@ -1,6 +1,7 @@
 """Every error that a user may see, as one small tree.
 
     TIError                 wrong, what to do, where
+    ├── InvalidText         text in a small language of ours, with a caret under the fault
     ├── InvalidConfig       all faults of a form or command at once, each by its field
     ├── InvalidDataset      all faults of a picture folder at once, each by its file
     ├── InvalidEmbedding    a file or tensor that is not an embedding we may use
@@ -41,6 +42,20 @@ class TIError(Exception):
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text}\n{self.hint}" if self.hint else text
+
+
+class InvalidText(TIError):
+    """`text` cannot be read at characters `start` to `end` (half open)."""
+
+    def __init__(self, message: str, text: str, start: int, end: int, hint: str = "") -> None:
+        self.text, self.start, self.end = text, start, end
+        super().__init__(message, hint)
+
+    def __str__(self) -> str:
+        # One line, so that the caret stands under its character whatever the user typed.
+        shown = "".join(character if character.isprintable() else " " for character in self.text)
+        caret = " " * self.start + "^" * max(1, self.end - self.start)
+        return "\n".join(line for line in (self.message, f"  {shown}", f"  {caret}", self.hint) if line)
 
 
 class FaultList(TIError):

@@ -1,0 +1,245 @@
+"""Every setting of a training run. Labels are those of A1111's Train tab where it has the field."""
+
+from dataclasses import dataclass, field
+
+from lib_ti.config.option import option
+from lib_ti.config.schedule import Schedule, parse_schedule
+from lib_ti.errors import Fault, InvalidText
+
+FITS = ("buckets", "crop", "squash", "variable")
+LATENT_SAMPLINGS = ("once", "deterministic", "random")
+CLIP_MODES = ("disabled", "value", "norm")
+WEIGHTINGS = ("none", "balanced", "min_snr", "debiased")
+FORMATS = ("safetensors", "pt")
+
+
+@dataclass(frozen=True)
+class EmbeddingPart:
+    name: str = option(
+        "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
+    )
+    vectors: int = option(
+        1,
+        "Number of vectors per token",
+        "Rows of a new embedding; each takes one token of a prompt.",
+        minimum=1,
+        maximum=75,
+    )
+    init: str = option(
+        "*",
+        "Initialization text",
+        "A new embedding starts as these words; best the plain word for what the pictures show.",
+    )
+    resume: bool = option(
+        False, "Resume", "Go on from the newest copy of the last run; from nothing where there is none."
+    )
+    overwrite: bool = option(
+        False, "Overwrite Old Embedding", "Start anew even though a trained embedding of this name exists."
+    )
+
+
+@dataclass(frozen=True)
+class DataPart:
+    folder: str = option(
+        "",
+        "Dataset directory",
+        "Folder of training pictures, with captions in .txt files or in their names.",
+        required=True,
+    )
+    template: str = option(
+        "style_filewords",
+        "Prompt template",
+        "A template's name (subject, style, none, with or without _filewords) or a .txt file.",
+    )
+    width: int = option(0, "Width", "Training width in pixels; 0 is the model's own size.", minimum=0, maximum=4096)
+    height: int = option(0, "Height", "Training height in pixels; 0 is the model's own size.", minimum=0, maximum=4096)
+    fit: str = option(
+        "buckets",
+        "Fit pictures by",
+        "buckets: crop to the nearest of many shapes of equal area; crop: centre crop; squash: stretch; variable: keep shape.",
+        choices=FITS,
+    )
+    alpha_weight: bool = option(
+        False,
+        "Use PNG alpha channel as loss weight",
+        "Transparent parts of a picture count less, fully clear ones nothing.",
+    )
+    shuffle_tags: bool = option(
+        False, "Shuffle tags by ',' when creating prompts", "Tags of a caption come in a new order each time."
+    )
+    tag_dropout: float = option(
+        0.0,
+        "Drop out tags when creating prompts",
+        "Share of a caption's tags left out each time.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    keep_tags: int = option(
+        0, "Keep first tags", "This many tags at the front are neither shuffled nor dropped.", minimum=0
+    )
+    latent_sampling: str = option(
+        "once",
+        "Latent sampling method",
+        "once: one draw a picture for the run; deterministic: the mean; random: a new draw each time.",
+        choices=LATENT_SAMPLINGS,
+    )
+    word_regex: str = option(
+        "", "Filename word regex", "If set, the words of a caption taken from a file name are those that it matches."
+    )
+    join_words: str = option(" ", "Filename join string", "Stands between those words.")
+
+
+@dataclass(frozen=True)
+class OptimizerPart:
+    lr: str = option(
+        "0.005",
+        "Embedding Learning rate",
+        "One rate, or stages such as 0.005:100, 1e-3:1000, 1e-5 (rate until that step).",
+    )
+    steps: int = option(
+        100000, "Max steps", "Train until this many updates, counted over all runs of the embedding.", minimum=1
+    )
+    batch_size: int = option(1, "Batch size", "Pictures in a batch.", minimum=1)
+    accumulation: int = option(1, "Gradient accumulation steps", "Batches in an update.", minimum=1)
+    micro_batch: int = option(
+        0,
+        "Pictures at once",
+        "Pictures that go through the UNet together; changes memory and speed, not the result. 0 is the batch size.",
+        minimum=0,
+    )
+    clip: str = option(
+        "disabled",
+        "Gradient Clipping",
+        "Limit each gradient number (value) or each encoder's whole gradient (norm).",
+        choices=CLIP_MODES,
+    )
+    clip_at: str = option("0.1", "Gradient clip value", "The limit; takes stages as the learning rate does.")
+    weight_decay: float = option(0.0, "Weight decay", "AdamW's pull towards zero.", minimum=0.0)
+    beta1: float = option(0.9, "AdamW beta 1", "AdamW's memory of the gradient.", minimum=0.0, maximum=0.999999)
+    beta2: float = option(
+        0.999, "AdamW beta 2", "AdamW's memory of the gradient's square.", minimum=0.0, maximum=0.999999
+    )
+    epsilon: float = option(1e-8, "AdamW epsilon", "Keeps AdamW from dividing by zero.", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class LossPart:
+    weighting: str = option(
+        "none",
+        "Loss weighting",
+        "balanced: sqrt(1/SNR) within 0.3 to 6; min_snr and debiased as in their papers.",
+        choices=WEIGHTINGS,
+    )
+    snr_gamma: float = option(5.0, "Min-SNR gamma", "Only for min_snr.", minimum=0.01)
+    noise_offset: float = option(
+        0.0,
+        "Noise offset",
+        "Adds noise that is equal over a whole channel, for very dark or bright pictures.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    stratified: bool = option(
+        False, "Stratified timesteps", "Spread the timesteps of an update evenly instead of drawing each alone."
+    )
+
+
+@dataclass(frozen=True)
+class PreviewPart:
+    every: int = option(
+        500, "Save an image to log directory every N steps, 0 to disable", "Steps between previews.", minimum=0
+    )
+    prompt: str = option("", "Preview prompt", "May hold [name]; empty takes a prompt of the data set.")
+    negative: str = option("", "Preview negative prompt", "What previews should not show.")
+    steps: int = option(20, "Preview sampling steps", "Sampler steps of a preview.", minimum=1, maximum=150)
+    cfg: float = option(
+        7.0, "Preview CFG scale", "How closely a preview follows its prompt.", minimum=1.0, maximum=30.0
+    )
+    sampler: str = option("DPM++ 2M", "Preview sampler", "The sampler of previews.")
+    seed: int = option(
+        -1, "Preview seed", "One seed for all previews of the run; -1 draws one from the training seed.", minimum=-1
+    )
+    width: int = option(0, "Preview width", "0 is the training width.", minimum=0, maximum=4096)
+    height: int = option(0, "Preview height", "0 is the training height.", minimum=0, maximum=4096)
+
+
+@dataclass(frozen=True)
+class SavePart:
+    every: int = option(
+        500,
+        "Save a copy of embedding to log directory every N steps, 0 to disable",
+        "Steps between copies; the run can be resumed from each.",
+        minimum=0,
+    )
+    folder: str = option("", "Embeddings directory", "Where the embedding goes; empty is the host's own folder.")
+    log_folder: str = option(
+        "",
+        "Log directory",
+        "Copies, previews and logs go to a folder by date and name in here; empty is the host's own.",
+    )
+    format: str = option("safetensors", "File format", "safetensors, or A1111's .pt (SD1 and SD2).", choices=FORMATS)
+    in_previews: bool = option(
+        True,
+        "Save images with embedding in PNG chunks",
+        "Each preview also comes as a picture that can be used as an embedding.",
+    )
+    csv_every: int = option(
+        1,
+        "Save an csv containing the loss to log directory every N steps, 0 to disable",
+        "Rows of textual_inversion_loss.csv.",
+        minimum=0,
+    )
+    tensorboard: bool = option(
+        False, "Enable tensorboard logging", "Write loss, rate, norms and previews for TensorBoard."
+    )
+
+
+@dataclass(frozen=True)
+class RunPart:
+    seed: int = option(
+        -1, "Training seed", "The same seed gives the same run; -1 draws one and records it.", minimum=-1
+    )
+    clip_skip: int = option(
+        1,
+        "Clip skip",
+        "Train against this layer of SD1's text encoder, counted from the end; 1 is the last.",
+        minimum=1,
+        maximum=12,
+    )
+    checkpointing: bool = option(False, "Gradient checkpointing", "Less memory, about a third slower.")
+    offload_images: bool = option(False, "Move VAE to RAM when training", "Frees memory between previews.")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    embedding: EmbeddingPart = field(default_factory=EmbeddingPart)
+    data: DataPart = field(default_factory=DataPart)
+    optim: OptimizerPart = field(default_factory=OptimizerPart)
+    loss: LossPart = field(default_factory=LossPart)
+    preview: PreviewPart = field(default_factory=PreviewPart)
+    save: SavePart = field(default_factory=SavePart)
+    run: RunPart = field(default_factory=RunPart)
+
+    @property
+    def schedule(self) -> Schedule:
+        return parse_schedule(self.optim.lr)
+
+    @property
+    def images_per_update(self) -> int:
+        return self.optim.batch_size * self.optim.accumulation
+
+    def check(self) -> list[Fault]:
+        """Faults that no single field shows."""
+        faults = _schedule_faults("optim.lr", self.optim.lr)
+        if self.optim.clip != "disabled":
+            faults += _schedule_faults("optim.clip_at", self.optim.clip_at)
+        if bool(self.data.width) != bool(self.data.height):
+            faults.append(Fault("data.height", "give both width and height, or leave both at 0"))
+        return faults
+
+
+def _schedule_faults(path: str, text: str) -> list[Fault]:
+    try:
+        parse_schedule(text)
+    except InvalidText as error:
+        return [Fault(path, str(error))]
+    return []

@@ -1,0 +1,120 @@
+"""Between frozen config dataclasses and the flat values by dotted path that forms, commands and files speak."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_type_hints
+
+from lib_ti.config.option import Option
+from lib_ti.errors import Fault, InvalidConfig
+
+Config = TypeVar("Config")
+
+
+def walk_options(config: type) -> Iterator[tuple[str, type, Any, Option]]:
+    """(dotted path, type, default, option) of every field, in the order in which they are written."""
+    hints = get_type_hints(config)
+    for entry in fields(config):
+        kind = hints[entry.name]
+        if is_dataclass(kind):
+            for path, inner, default, about in walk_options(kind):  # type: ignore[arg-type]
+                yield f"{entry.name}.{path}", inner, default, about
+        else:
+            yield entry.name, kind, entry.default, entry.metadata["option"]
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"optim": {"lr": 1}} -> {"optim.lr": 1}; keys that are dotted already stay as they are."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        path = f"{prefix}{key}"
+        flat |= flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def config_values(config: Any) -> dict[str, Any]:
+    """The flat values of a config: `build_config(type(config), config_values(config)) == config`."""
+    values: dict[str, Any] = {}
+    for path, *_ in walk_options(type(config)):
+        value = config
+        for name in path.split("."):
+            value = getattr(value, name)
+        values[path] = value
+    return values
+
+
+def build_config(config: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build from flat or nested values; strings are read as the field's type. Raises InvalidConfig with every fault."""
+    known = {path: (kind, default, about) for path, kind, default, about in walk_options(config)}
+    faults: list[Fault] = []
+    clean: dict[str, Any] = {}
+    for path, raw in flatten(values).items():
+        if path not in known:
+            near = get_close_matches(path, known, n=1)
+            faults.append(Fault(path, "there is no such setting", f"did you mean {near[0]}?" if near else ""))
+            continue
+        kind, _, about = known[path]
+        try:
+            clean[path] = _read(kind, raw)
+        except ValueError as error:
+            faults.append(Fault(path, str(error)))
+            continue
+        faults += _limits(path, clean[path], about)
+    for path, (_, default, about) in known.items():
+        if about.required and path not in (fault.where for fault in faults) and not clean.get(path, default):
+            faults.append(Fault(path, f"{about.label} is missing"))
+    if not faults:
+        built = _build(config, clean, "")
+        faults += getattr(built, "check", list)()
+        if not faults:
+            return built  # type: ignore[no-any-return]
+    raise InvalidConfig(faults)
+
+
+def _build(config: type, values: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(config)
+    arguments = {}
+    for entry in fields(config):
+        path = f"{prefix}{entry.name}"
+        if is_dataclass(hints[entry.name]):
+            arguments[entry.name] = _build(hints[entry.name], values, f"{path}.")
+        elif path in values:
+            arguments[entry.name] = values[path]
+    return config(**arguments)
+
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _read(kind: type, raw: Any) -> Any:
+    if kind is bool:
+        if isinstance(raw, bool):
+            return raw
+        if str(raw).strip().lower() in _WORDS:
+            return _WORDS[str(raw).strip().lower()]
+        raise ValueError(f"{raw!r} is neither true nor false")
+    if kind is str:
+        return "" if raw is None else str(raw)
+    try:
+        number = float(raw) if isinstance(raw, (str, int, float)) and not isinstance(raw, bool) else None
+    except ValueError:
+        number = None
+    if number is None or number != number or number in (float("inf"), float("-inf")):
+        raise ValueError(f"{raw!r} is not a number")
+    if kind is float:
+        return number
+    if not number.is_integer():
+        raise ValueError(f"{raw!r} is not a whole number")
+    return int(number)
+
+
+def _limits(path: str, value: Any, about: Option) -> list[Fault]:
+    if about.choices and value not in about.choices:
+        near = get_close_matches(str(value), about.choices, n=1)
+        hint = f"did you mean {near[0]}?" if near else "one of: " + ", ".join(about.choices)
+        return [Fault(path, f"{value!r} is not a choice of {about.label}", hint)]
+    if about.minimum is not None and value < about.minimum:
+        return [Fault(path, f"{about.label} is {value}, below the least of {about.minimum:g}")]
+    if about.maximum is not None and value > about.maximum:
+        return [Fault(path, f"{about.label} is {value}, above the most of {about.maximum:g}")]
+    return []
