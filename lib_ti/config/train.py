@@ -224,6 +224,10 @@ class TrainConfig:
         return parse_schedule(self.optim.lr)
 
     @property
+    def clip_schedule(self) -> Schedule:
+        return parse_schedule(self.optim.clip_at)
+
+    @property
     def images_per_update(self) -> int:
         return self.optim.batch_size * self.optim.accumulation
 

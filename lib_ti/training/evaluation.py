@@ -1,0 +1,52 @@
+"""Honest measurement: the loss on one fixed batch of pictures, noise and timesteps, the same for every prompt.
+
+gap closed = (L_init - L) / (L_init - L_oracle), where the oracle is the prompt in the model's own true words.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from lib_ti.config.train import LossPart
+from lib_ti.host import Conditioning, PictureSize, TrainingSession
+from lib_ti.training.gradient import Sample, batch_error
+from lib_ti.training.noise import draw_noise
+
+
+class FixedBatch:
+    """`pixels`: pictures [3, H, W] float32 in -1..1, all of one size; each is noised at `draws` stratified timesteps."""
+
+    def __init__(self, session: TrainingSession, pixels: Sequence[torch.Tensor], draws: int = 8, seed: int = 0) -> None:
+        self.session = session
+        latents = session.encode_images(torch.stack(list(pixels))).mean.to(session.device)
+        height, width = pixels[0].shape[-2:]
+        self.size = PictureSize(height, width, 0, 0, height, width)
+        steps = len(session.alphas_cumprod)
+        self.rows = [
+            (
+                latent,
+                draw_noise(latent.shape, session.device, 0.0, "evaluation", seed, picture, draw),
+                int((draw + 0.5) / draws * steps),
+            )
+            for picture, latent in enumerate(latents)
+            for draw in range(draws)
+        ]
+
+    @torch.no_grad()
+    def loss(self, prompt: str, vectors: Mapping[str, torch.Tensor], at_once: int = 32) -> float:
+        """Mean squared error of the model's prediction under `prompt`, in which the placeholder stands for `vectors`."""
+        vectors = {name: value.to(self.session.device) for name, value in vectors.items()}
+        conditioning = self.session.encode_prompts([prompt], vectors, [self.size])
+        errors = []
+        for start in range(0, len(self.rows), at_once):
+            batch = [Sample(prompt, self.size, *row) for row in self.rows[start : start + at_once]]
+            tensors = {
+                key: tensor.expand(len(batch), *tensor.shape[1:]) for key, tensor in conditioning.tensors.items()
+            }
+            errors.append(batch_error(self.session, batch, Conditioning(tensors), LossPart())[0])
+        return float(torch.cat(errors).mean())
+
+
+def gap_closed(initial: float, final: float, oracle: float) -> float:
+    """The share of the way from the initial loss to the oracle's that training went; 1 is as good as the true words."""
+    return (initial - final) / (initial - oracle)

@@ -1,0 +1,84 @@
+"""The gradient of one update, as cheap as it can be: the split graph.
+
+The prompts of the whole update are encoded once. The UNet then runs micro-batch by micro-batch, forward and backward, down to
+the detached conditioning, where the gradients add up; one backward pass through the text encoder follows. So the number of
+micro-batches changes memory and speed, not the result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from lib_ti.config.train import LossPart
+from lib_ti.host import Conditioning, PictureSize, TrainingSession
+from lib_ti.training.noise import add_noise, loss_weight, prediction_target
+
+# Gradients at the conditioning are about 1e-6: a static factor keeps them within float16's range on their way through the UNet.
+FP16_SCALE = 1024.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of an update. `latents`, `noise`: [C, h, w] float32; `mask`: [1, h, w] or None; `timestep`: 0 .. 999."""
+
+    prompt: str
+    size: PictureSize
+    latents: torch.Tensor
+    noise: torch.Tensor
+    timestep: int
+    mask: torch.Tensor | None = None
+
+
+def accumulate_gradient(
+    session: TrainingSession,
+    vectors: Mapping[str, torch.Tensor],
+    samples: Sequence[Sample],
+    micro_batch: int,
+    loss: LossPart,
+) -> torch.Tensor:
+    """Add the gradient of the samples' mean loss to `vectors` ([V, D] leaves by encoder); the mean unweighted loss, a scalar."""
+    keys = list(dict.fromkeys((sample.prompt, sample.size) for sample in samples))  # equal prompts are encoded once
+    conditioning = session.encode_prompts([prompt for prompt, _ in keys], vectors, [size for _, size in keys])
+    leaves = {key: tensor.detach().requires_grad_() for key, tensor in conditioning.tensors.items()}
+    row = {key: number for number, key in enumerate(keys)}
+
+    scale = FP16_SCALE if session.dtype == torch.float16 else 1.0
+    total = torch.zeros((), device=session.device)
+    for batch in group_by_shape(samples, micro_batch):
+        rows = torch.tensor([row[sample.prompt, sample.size] for sample in batch], device=session.device)
+        squared_error, weight = batch_error(
+            session, batch, Conditioning({k: leaf[rows] for k, leaf in leaves.items()}), loss
+        )
+        (squared_error * weight).sum().mul(scale / len(samples)).backward()
+        total += squared_error.detach().sum()
+
+    outputs = [tensor for tensor in conditioning.tensors.values() if tensor.requires_grad]
+    gradients = [leaves[key].grad for key, tensor in conditioning.tensors.items() if tensor.requires_grad]
+    torch.autograd.backward(outputs, [None if gradient is None else gradient / scale for gradient in gradients])
+    return total / len(samples)
+
+
+def batch_error(
+    session: TrainingSession, batch: Sequence[Sample], conditioning: Conditioning, loss: LossPart
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(mean squared error [B], loss weight [B]) of samples of one shape."""
+    device = session.device
+    latents = torch.stack([sample.latents for sample in batch]).to(device)
+    noise = torch.stack([sample.noise for sample in batch]).to(device)
+    timesteps = torch.tensor([sample.timestep for sample in batch])
+    alpha = session.alphas_cumprod[timesteps].to(device)
+    model_pred = session.predict(add_noise(latents, noise, alpha), timesteps.to(device), conditioning)
+    error = (model_pred.float() - prediction_target(latents, noise, alpha, session.prediction_type)).square()
+    if any(sample.mask is not None for sample in batch):
+        even = torch.ones_like(error[0, :1])
+        error = error * torch.stack([even if sample.mask is None else sample.mask.to(device) for sample in batch])
+    return error.mean((1, 2, 3)), loss_weight(alpha, session.prediction_type, loss)
+
+
+def group_by_shape(samples: Sequence[Sample], micro_batch: int) -> list[list[Sample]]:
+    """Micro-batches of at most `micro_batch` samples, each of one latent shape, in the samples' own order."""
+    shapes: dict[torch.Size, list[Sample]] = {}
+    for sample in samples:
+        shapes.setdefault(sample.latents.shape, []).append(sample)
+    return [group[i : i + micro_batch] for group in shapes.values() for i in range(0, len(group), micro_batch)]

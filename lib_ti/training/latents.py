@@ -1,0 +1,61 @@
+"""Pictures as latents: encoded once, kept with their variance, so that a new draw of a picture costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lib_ti.dataset.picture import load_picture
+from lib_ti.dataset.scan import Dataset
+from lib_ti.host import PictureSize, TrainingSession
+from lib_ti.training.noise import generator
+
+
+@dataclass(frozen=True)
+class CachedPicture:
+    """`mean`, `std`: [C, h, w] float32 on the session's device; `mask`: [1, h, w] with a mean of 1, or None for an even picture."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    mask: torch.Tensor | None
+    size: PictureSize
+
+    def draw(self, sampling: str, seed: int, picture: int, sample: int) -> torch.Tensor:
+        """[C, h, w]: the mean (deterministic), one draw a picture for the run (once), or a new one a sample (random)."""
+        if sampling == "deterministic":
+            return self.mean
+        counters = ("picture", picture) if sampling == "once" else ("sample", sample)
+        chance = generator(self.mean.device, "latents", seed, *counters)
+        return self.mean + self.std * torch.randn(self.mean.shape, generator=chance, device=self.mean.device)
+
+
+def cache_latents(
+    session: TrainingSession, dataset: Dataset, use_alpha: bool, progress: Callable[[int, int], None]
+) -> list[CachedPicture]:
+    """Encode every picture, one at a time: the image encoder's memory is the run's peak on small devices."""
+    cached = []
+    for done, picture in enumerate(dataset.pictures):
+        progress(done, len(dataset.pictures))
+        loaded = load_picture(picture.path, picture.fit)
+        latents = session.encode_images(torch.from_numpy(loaded.pixels)[None])
+        mean, std = latents.mean[0].to(session.device), latents.std[0].to(session.device)
+        mask = None
+        if use_alpha and loaded.alpha is not None:
+            mask = alpha_mask(loaded.alpha, mean.shape[-2], mean.shape[-1]).to(session.device)
+        cached.append(CachedPicture(mean, std, mask, loaded.size))
+    progress(len(dataset.pictures), len(dataset.pictures))
+    return cached
+
+
+def alpha_mask(alpha: np.ndarray, height: int, width: int) -> torch.Tensor:
+    """Loss weights [1, h, w] float32 with a mean of 1 from opacities [H, W] in 0..1, each cell the mean of its pixels.
+
+    A picture that is clear everywhere has nothing to teach; it is weighted evenly, as if it had no alpha.
+    """
+    cells = F.adaptive_avg_pool2d(torch.from_numpy(alpha).float()[None], (height, width))
+    mean = cells.mean()
+    return cells / mean if mean > 0 else torch.ones_like(cells)

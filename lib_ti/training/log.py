@@ -1,0 +1,77 @@
+"""What a run writes down as it goes: losses as CSV in A1111's columns, TensorBoard where asked for."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, TextIO
+
+from lib_ti.embedding.atomic import write_atomically
+from lib_ti.errors import HostError
+from lib_ti.events import StepDone
+
+COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate")
+
+
+class LossTable:
+    """Appends a row every `every` steps. On resume the rows of steps that will be done again are taken out first."""
+
+    def __init__(self, path: Path, first_step: int, every: int) -> None:
+        self._every = every
+        self._file: TextIO | None = None
+        if not every:
+            return
+        kept = [row for row in read_losses(path) if int(row["step"]) <= first_step]
+        lines = [",".join(COLUMNS), *(",".join(row[column] for column in COLUMNS) for row in kept)]
+        write_atomically(path, ("\n".join(lines) + "\n").encode())
+        self._file = path.open("a", newline="", encoding="utf-8")
+
+    def add(self, done: StepDone) -> None:
+        if self._file and done.step % self._every == 0:
+            self._file.write(f"{done.step},{done.epoch},{done.epoch_step},{done.loss:.7f},{done.rate:g}\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+def read_losses(path: Path) -> list[dict[str, str]]:
+    """Whole rows of a loss table, A1111's own included; a last line cut short by a crash is left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values() and None not in row]
+
+
+class TensorBoard:
+    """Loss, rate, row lengths and previews. A no-op unless asked for."""
+
+    def __init__(self, folder: Path, wanted: bool, first_step: int) -> None:
+        self._writer: Any = None
+        if not wanted:
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise HostError(
+                "TensorBoard is not installed.", "Turn its logging off, or install the package tensorboard."
+            ) from error
+        self._writer = SummaryWriter(str(folder), purge_step=first_step + 1)  # type: ignore[no-untyped-call]
+
+    def add(self, done: StepDone) -> None:
+        if self._writer:
+            self._writer.add_scalar("loss", done.loss, done.step)
+            self._writer.add_scalar("learn_rate", done.rate, done.step)
+            for encoder, length in done.norms.items():
+                self._writer.add_scalar(f"vector_length/{encoder}", length, done.step)
+
+    def add_preview(self, image: Any, step: int) -> None:
+        if self._writer:
+            import numpy as np
+
+            self._writer.add_image("preview", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()

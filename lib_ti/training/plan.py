@@ -1,0 +1,101 @@
+"""The preflight: prove settings and data set, and say what a run will do, before any work on the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.dataset.scan import Dataset, scan_dataset
+from lib_ti.embedding.name import check_name, shadow_warnings
+from lib_ti.errors import Fault, InvalidConfig
+from lib_ti.host import Host, ModelInfo
+from lib_ti.training.start import Start, embedding_path, find_start
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`rates`: (from update, to update, rate), numbered from 1; `buckets`: pictures by (width, height)."""
+
+    config: TrainConfig
+    model: ModelInfo
+    dataset: Dataset
+    start: Start
+    path: Path
+    last_step: int
+    rates: tuple[tuple[int, int, float], ...]
+    buckets: dict[tuple[int, int], int]
+    warnings: tuple[str, ...]
+
+    @property
+    def first_step(self) -> int:
+        return self.start.state.step
+
+    @property
+    def images_per_epoch(self) -> int:
+        return sum(picture.repeats for picture in self.dataset.pictures)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return ceil(self.images_per_epoch / self.config.images_per_update)
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan for people."""
+        optim, updates = self.config.optim, self.last_step - self.first_step
+        epochs = updates * self.config.images_per_update / self.images_per_epoch
+        shapes = ", ".join(f"{width}x{height}: {count}" for (width, height), count in sorted(self.buckets.items()))
+        return (
+            f"Model: {self.model.name} ({self.model.family}, {self.model.prediction_type})",
+            f"Start: {self.start.words}",
+            f"Pictures: {len(self.dataset.pictures)} ({self.images_per_epoch} an epoch with repeats), {shapes}",
+            f"Update: {self.config.images_per_update} pictures "
+            f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
+            f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",
+            *(f"Rate: {rate:g} for updates {first} to {last}" for first, last, rate in self.rates),
+            f"Seed: {self.start.state.seed}",
+            f"Embedding: {self.path}",
+            f"Log: {self.start.folder.root}",
+        )
+
+
+def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int], None] | None = None) -> Plan:
+    """Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, or InvalidEmbedding."""
+    check_name(config.embedding.name)
+    model = host.model()
+    dataset = scan_dataset(
+        config.data, config.embedding.name, model.native_size, model.pixel_multiple, progress=progress
+    )
+    start = find_start(host, config)
+    first, schedule = start.state.step, config.schedule
+    last = min(config.optim.steps, schedule.last_step or config.optim.steps)
+    _prove_steps(config, first, last)
+    warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host)]
+    if start.state.fingerprint not in ("", dataset.fingerprint):
+        warnings.append("The pictures, captions or template have changed since the run began.")
+    if last < config.optim.steps:
+        warnings.append(
+            f"The learning rate ends at step {last}, before max steps ({config.optim.steps}): so does training."
+        )
+    return Plan(
+        config=config,
+        model=model,
+        dataset=dataset,
+        start=start,
+        path=embedding_path(host, config),
+        last_step=last,
+        rates=tuple(schedule.table(first, last)),
+        buckets=dict(Counter(picture.fit.target for picture in dataset.pictures)),
+        warnings=tuple(warnings),
+    )
+
+
+def _prove_steps(config: TrainConfig, first: int, last: int) -> None:
+    if config.optim.steps <= first:
+        hint = f"{first} updates are done: set more than that, or overwrite to start anew"
+        raise InvalidConfig([Fault("optim.steps", f"{config.optim.steps} steps leave nothing to train", hint)])
+    if last <= first:
+        hint = f"{first} updates are done and the last stage ends at {last}"
+        raise InvalidConfig([Fault("optim.lr", "the schedule lies wholly in the past", hint)])

@@ -1,0 +1,289 @@
+"""One training run, from settings to a saved embedding. Read `_Run.train`: it is the loop, in order."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from PIL.Image import Image
+from PIL.PngImagePlugin import PngInfo
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import config_values
+from lib_ti.control import Control
+from lib_ti.dataset.order import sample_order, sample_prompt
+from lib_ti.embedding.atomic import write_atomically
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.files import save_embedding
+from lib_ti.embedding.png import write_preview_png
+from lib_ti.errors import Fault, InvalidDataset
+from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
+from lib_ti.host import Host, ImageRequest, SessionRequest, TrainingSession
+from lib_ti.infotext import infotext
+from lib_ti.training.gradient import Sample, accumulate_gradient
+from lib_ti.training.latents import CachedPicture, cache_latents
+from lib_ti.training.log import LossTable, TensorBoard
+from lib_ti.training.noise import draw_noise, draw_timesteps
+from lib_ti.training.plan import Plan, plan_training
+from lib_ti.training.plot import save_loss_plot
+from lib_ti.training.state import SUFFIX, save_state
+from lib_ti.training.trainee import Trainee
+
+
+def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path:
+    """Train until the last step or `control.stop()`; the path of the saved embedding.
+
+    Raises InvalidConfig or InvalidDataset before anything has been written, TrainingFailed after the last good vectors
+    have been saved, and what the host raises when it cannot go on.
+    """
+    emit(Status("Checking the pictures"))
+    plan = plan_training(
+        host, config, lambda done, total: emit(Status(f"Checking picture {done} of {total}", done / total))
+    )
+    plan.start.folder.make()
+    emit(
+        Planned(
+            config.embedding.name,
+            plan.model.name,
+            plan.first_step,
+            plan.last_step,
+            plan.lines(),
+            plan.start.folder.root,
+        )
+    )
+    for warning in plan.warnings:
+        emit(Warned(warning))
+    emit(Status("Readying the model"))
+    state = plan.start.state
+    rows = next(iter(state.vectors.values())).shape[0]
+    request = SessionRequest(config.embedding.name, rows, config.run.clip_skip, config.run.checkpointing)
+    with ExitStack() as stack:
+        session = stack.enter_context(host.training_session(request))
+        run = _Run(plan, session, emit, control)
+        stack.callback(run.close)
+        run.train()
+    return plan.path
+
+
+class _Run:
+    def __init__(self, plan: Plan, session: TrainingSession, emit: Emit, control: Control) -> None:
+        self.plan, self.session, self.emit, self.control = plan, session, emit, control
+        self.config, self.folder = plan.config, plan.start.folder
+        self.trainee = Trainee(plan.start.state, self.config.optim, session.device)
+        self.losses = LossTable(self.folder.losses, plan.first_step, self.config.save.csv_every)
+        self.board = TensorBoard(self.folder.tensorboard, self.config.save.tensorboard, plan.first_step)
+        self.picture_of = sample_order([p.repeats for p in plan.dataset.pictures], self.seed)
+        self.cache: list[CachedPicture] = []
+
+    @property
+    def seed(self) -> int:
+        return self.plan.start.state.seed
+
+    def close(self) -> None:
+        self.losses.close()
+        self.board.close()
+
+    def train(self) -> None:
+        optim, schedule, trainee = self.config.optim, self.config.schedule, self.trainee
+        write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
+        self.prove_prompts()
+        self.cache = cache_latents(self.session, self.plan.dataset, self.config.data.alpha_weight, self.show_encoding)
+        if self.config.run.offload_images:
+            self.session.offload_image_encoder()
+        if self.config.preview.every and trainee.step == 0:
+            self.preview()
+
+        try:
+            while trainee.step < self.plan.last_step and not self.control.stopping:
+                began = time.perf_counter()
+                self.session.check()
+                rate = schedule.rate_at(trainee.step)
+                assert rate is not None  # the plan ends where the schedule does
+                trainee.zero_gradient()
+                samples = self.draw_samples()
+                micro_batch = optim.micro_batch or optim.batch_size
+                loss = accumulate_gradient(self.session, trainee.vectors, samples, micro_batch, self.config.loss).item()
+                trainee.prove_finite(loss)
+                trainee.update(rate, optim.clip, self.clip_limit(), len(samples))
+                self.report(loss, rate, len(samples), time.perf_counter() - began)
+                self.keep_up()
+        except Exception:
+            # Between updates the vectors are always good: whatever went wrong, the work so far is not lost.
+            if trainee.step > self.plan.first_step:
+                self.save_embedding()
+            raise
+
+        self.save_embedding()
+        if save_loss_plot(self.folder.losses, self.folder.plot, self.config.embedding.name):
+            self.emit(Saved(trainee.step, self.folder.plot, "plot"))
+        self.emit(Finished(trainee.step, self.plan.path, stopped=trainee.step < self.plan.last_step))
+
+    def prove_prompts(self) -> None:
+        """Every picture's prompt must show the text encoder the whole placeholder."""
+        name, rows = self.config.embedding.name, next(iter(self.trainee.vectors.values())).shape[0]
+        faults = []
+        for picture in self.plan.dataset.pictures:
+            for prompt in self.plan.dataset.prompts(picture, name):
+                seen = self.session.placeholder_rows(prompt)
+                if seen < rows:
+                    message = f"the model sees {seen} of the {rows} vectors of {name} in {prompt!r}"
+                    faults.append(Fault(str(picture.path), message, "shorten the caption, or move [name] to the front"))
+                    break
+        if faults:
+            raise InvalidDataset(faults)
+
+    def draw_samples(self) -> list[Sample]:
+        """The pictures of the next update: a function of the seed and of how many pictures came before."""
+        data, loss, first, count = (
+            self.config.data,
+            self.config.loss,
+            self.trainee.samples,
+            self.config.images_per_update,
+        )
+        timesteps = draw_timesteps(count, first, self.seed, len(self.session.alphas_cumprod), loss.stratified)
+        samples = []
+        for number, timestep in zip(range(first, first + count), timesteps, strict=True):
+            index = self.picture_of(number)
+            picture = self.cache[index]
+            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, data, self.seed, number)
+            latents = picture.draw(data.latent_sampling, self.seed, index, number)
+            noise = draw_noise(latents.shape, latents.device, loss.noise_offset, self.seed, number)
+            samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))
+        return samples
+
+    def clip_limit(self) -> float:
+        optim = self.config.optim
+        if optim.clip == "disabled":
+            return 0.0
+        return self.config.clip_schedule.rate_at(self.trainee.step) or self.config.clip_schedule.stages[-1].rate
+
+    def report(self, loss: float, rate: float, images: int, seconds: float) -> None:
+        before, epoch = self.trainee.samples - images, self.plan.images_per_epoch
+        done = StepDone(
+            step=self.trainee.step,
+            last_step=self.plan.last_step,
+            epoch=before // epoch,
+            epoch_step=before % epoch // images,
+            loss=loss,
+            rate=rate,
+            norms=self.trainee.norms(),
+            images=images,
+            seconds=seconds,
+        )
+        self.losses.add(done)
+        self.board.add(done)
+        self.emit(done)
+
+    def keep_up(self) -> None:
+        """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
+        step = self.trainee.step
+        if _due(step, self.config.save.every):
+            self.save_copy()
+        if _due(step, self.config.preview.every):
+            self.preview()
+        self.answer()
+        if self.control.paused and not self.control.stopping:
+            self.emit(Paused(step))
+            while not self.control.wait_while_paused(0.2):
+                self.answer()
+            self.emit(Resumed(step))
+
+    def answer(self) -> None:
+        if self.control.take_save():
+            self.save_copy()
+        if self.control.take_preview():
+            self.preview()
+
+    def embedding(self) -> Embedding:
+        model = self.plan.model
+        return Embedding(
+            name=self.config.embedding.name,
+            vectors=self.trainee.plain_vectors(),
+            step=self.trainee.step,
+            model_name=model.name,
+            model_hash=model.short_hash,
+            family=model.family,
+            recipe={"training": self.settings(), "pictures": len(self.plan.dataset.pictures)},
+        )
+
+    def settings(self) -> dict[str, object]:
+        """As given, but with the seed that was drawn, so that the file brings the same run again."""
+        embedding = replace(self.config.embedding, resume=False, overwrite=False)
+        return config_values(replace(self.config, embedding=embedding, run=replace(self.config.run, seed=self.seed)))
+
+    def save_copy(self) -> None:
+        step = self.trainee.step
+        copy = self.folder.copy(step, self.plan.path.suffix)
+        save_embedding(self.embedding(), copy, overwrite=True)
+        self.save_state(self.folder.state(step))
+        self.emit(Saved(step, copy, "copy"))
+
+    def save_embedding(self) -> None:
+        self.plan.path.parent.mkdir(parents=True, exist_ok=True)
+        save_embedding(self.embedding(), self.plan.path, overwrite=True)
+        self.save_state(self.plan.path.with_name(self.plan.path.name + SUFFIX))
+        self.emit(Saved(self.trainee.step, self.plan.path, "embedding"))
+
+    def save_state(self, path: Path) -> None:
+        trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
+        state = replace(
+            self.plan.start.state,
+            step=trainee.step,
+            samples=trainee.samples,
+            vectors=trainee.plain_vectors(),
+            moments=trainee.moments(),
+            fingerprint=dataset.fingerprint,
+            model_hash=model.short_hash,
+        )
+        save_state(path, state)
+
+    def preview(self) -> None:
+        step, config, name = self.trainee.step, self.config.preview, self.config.embedding.name
+        self.emit(Status(f"Making a preview at step {step}"))
+        width, height = self.preview_size()
+        prompt = config.prompt.replace("[name]", name) or sample_prompt(
+            self.plan.dataset, name, self.config.data, self.seed, 0
+        )
+        seed = config.seed if config.seed >= 0 else self.seed % 2**32
+        request = ImageRequest(
+            prompt,
+            config.negative,
+            config.steps,
+            config.cfg,
+            config.sampler,
+            seed,
+            width,
+            height,
+            self.config.run.clip_skip,
+        )
+        image = self.session.preview(request, {key: value.detach() for key, value in self.trainee.vectors.items()})
+        path = self.folder.preview(step)
+        write_atomically(path, _png(image, infotext(request, self.plan.model)))
+        if self.config.save.in_previews:
+            write_atomically(self.folder.preview_embedding(step), write_preview_png(image, self.embedding()))
+        self.board.add_preview(image, step)
+        self.emit(PreviewReady(step, path, prompt, seed))
+
+    def preview_size(self) -> tuple[int, int]:
+        """The preview's own size, else the training size, else the model's: (width, height)."""
+        data, preview = self.config.data, self.config.preview
+        return preview.width or data.width, preview.height or data.height
+
+    def show_encoding(self, done: int, total: int) -> None:
+        self.emit(Status(f"Encoding picture {min(done + 1, total)} of {total}", done / total))
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _png(image: Image, text: str) -> bytes:
+    info = PngInfo()
+    info.add_text("parameters", text)
+    file = io.BytesIO()
+    image.save(file, "PNG", pnginfo=info)
+    return file.getvalue()

@@ -1,0 +1,111 @@
+"""Where a run starts: from nothing, from a created embedding, or from the newest copy of an earlier run."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.create import initial_vectors
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.files import load_embedding
+from lib_ti.errors import EmbeddingExists, InvalidEmbedding
+from lib_ti.host import Host
+from lib_ti.training.folder import RunFolder, find_states, new_run_folder
+from lib_ti.training.state import SUFFIX, RunState, digest, load_state
+
+
+@dataclass(frozen=True)
+class Start:
+    """`words` says for people where the run starts; `warnings` what they may not expect."""
+
+    state: RunState
+    folder: RunFolder
+    words: str
+    warnings: tuple[str, ...] = ()
+
+
+def embedding_path(host: Host, config: TrainConfig) -> Path:
+    folder = Path(config.save.folder) if config.save.folder else host.embeddings_folder()
+    return folder / f"{config.embedding.name}.{config.save.format}"
+
+
+def log_path(host: Host, config: TrainConfig) -> Path:
+    return Path(config.save.log_folder) if config.save.log_folder else host.log_folder()
+
+
+def find_start(host: Host, config: TrainConfig) -> Start:
+    """Raises EmbeddingExists where a trained embedding would be lost, InvalidEmbedding where one does not fit the model."""
+    path, log = embedding_path(host, config), log_path(host, config)
+    # Overwriting means that the file as it is does not matter, not even for which run is resumed.
+    counts = path.exists() and not config.embedding.overwrite
+    existing = load_embedding(path).fit_to(host.model()) if counts else None
+    if config.embedding.resume:
+        newest = _newest_state(path, log, config.embedding.name, existing)
+        if newest:
+            return _resumed(host, newest, log, config.embedding.name)
+        if existing and existing.step:
+            return _continued(config, log, existing)
+    elif existing and existing.step:
+        raise EmbeddingExists(
+            f"{path.name} exists and is trained for {existing.step} steps.",
+            "Resume to go on from there, overwrite to start anew, or choose another name.",
+            str(path),
+        )
+    return _fresh(host, config, log, existing)
+
+
+def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None) -> Start:
+    if created:
+        vectors, words = dict(created.vectors), f"from {created.name} as it was created ({created.rows} vectors)"
+    else:
+        vectors = initial_vectors(host, config.embedding.init, config.embedding.vectors)
+        words = f"a new embedding of {config.embedding.vectors} vectors from {config.embedding.init!r}"
+    seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
+    folder = new_run_folder(log, config.embedding.name)
+    state = RunState(0, 0, seed, vectors, run=_run_id(), began_as=digest(vectors), folder=str(folder.root))
+    return Start(state, folder, words)
+
+
+def _resumed(host: Host, state: RunState, log: Path, name: str) -> Start:
+    model = host.model()
+    Embedding(name, state.vectors, family=model.family).fit_to(model)
+    root = Path(state.folder)
+    folder = RunFolder(root, name) if root.is_dir() else new_run_folder(log, name)
+    warnings = []
+    if state.model_hash and model.short_hash and state.model_hash != model.short_hash:
+        warnings.append(f"The run began on the model {state.model_hash}; this is {model.short_hash} ({model.name}).")
+    return Start(replace(state, folder=str(folder.root)), folder, f"resumed after step {state.step}", tuple(warnings))
+
+
+def _continued(config: TrainConfig, log: Path, existing: Embedding) -> Start:
+    seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
+    folder = new_run_folder(log, config.embedding.name)
+    vectors = dict(existing.vectors)
+    samples = existing.step * config.images_per_update
+    state = RunState(
+        existing.step, samples, seed, vectors, run=_run_id(), began_as=digest(vectors), folder=str(folder.root)
+    )
+    warning = f"There is no optimizer state for step {existing.step}: its momentum starts anew."
+    return Start(state, folder, f"continued from {existing.name} at step {existing.step}", (warning,))
+
+
+def _newest_state(path: Path, log: Path, name: str, existing: Embedding | None) -> RunState | None:
+    """The newest whole state of the newest run that led to, or began with, the embedding as it is in its file."""
+    states = []
+    for file in [path.with_name(path.name + SUFFIX), *find_states(log, name)]:
+        try:
+            states.append(load_state(file))
+        except InvalidEmbedding:
+            continue  # not there, or not ours: an older copy will do
+    if existing:
+        now = digest(existing.vectors)
+        runs = {state.run for state in states if now in (digest(state.vectors), state.began_as)}
+        states = [state for state in states if state.run in runs]
+    return max(states, key=lambda state: (state.run, state.step), default=None)
+
+
+def _run_id() -> str:
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")
