@@ -1,0 +1,116 @@
+"""Whatever work does, a user sees one true end of it, and can start the next."""
+
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from lib_ti.control import Control
+from lib_ti.errors import Busy, Fault, InvalidDataset, InvalidText, TIError
+from lib_ti.events import Emit, Failed, Finished, Planned
+from lib_ti.jobs.job import Job, Jobs, Work
+
+SOON = 10.0
+
+
+def ended(work: Work) -> Job:
+    job = Jobs().start("Train cat", work)
+    assert job.wait(SOON)
+    assert not job.active
+    return job
+
+
+def test_work_that_announces_its_end_keeps_it():
+    path = Path("cat.safetensors")
+    snapshot = ended(lambda emit, control: emit(Finished(60, path, stopped=True))).snapshot
+    assert (snapshot.state, snapshot.step, snapshot.result) == ("stopped", 60, path)
+
+
+def test_work_that_announces_nothing_is_finished_with_what_it_returned():
+    snapshot = ended(lambda emit, control: Path("made.pt")).snapshot
+    assert (snapshot.state, snapshot.result) == ("finished", Path("made.pt"))
+
+
+def test_a_users_error_is_a_failure_with_its_hint(caplog: pytest.LogCaptureFixture):
+    def work(emit: Emit, control: Control) -> None:
+        raise TIError("no pictures in /x", "choose another folder", "data.folder")
+
+    job = ended(work)
+    assert job.snapshot.failure == Failed("data.folder: no pictures in /x", "choose another folder")
+    assert not caplog.records  # the user's to mend: no traceback in the log
+
+
+def test_all_faults_and_the_caret_reach_the_page():
+    def faults(emit: Emit, control: Control) -> None:
+        raise InvalidDataset([Fault("a.png", "broken"), Fault("b.png", "empty")])
+
+    def text(emit: Emit, control: Control) -> None:
+        raise InvalidText("Not a rate.", "x:1", 0, 1, "Write a number.")
+
+    job = ended(faults)
+    assert job.snapshot.failure is not None
+    assert "a.png: broken" in job.snapshot.failure.message
+    assert "b.png: empty" in job.snapshot.failure.message
+    assert isinstance(job.error, InvalidDataset)
+    assert ended(text).snapshot.failure == Failed("Not a rate.\n  x:1\n  ^", "Write a number.")
+
+
+def test_a_bug_keeps_its_traceback_on_the_page_and_in_the_log(caplog: pytest.LogCaptureFixture):
+    def work(emit: Emit, control: Control) -> None:
+        [][1]
+
+    with caplog.at_level(logging.ERROR):
+        failure = ended(work).snapshot.failure
+    assert failure is not None
+    assert not failure.expected
+    assert "IndexError" in failure.message
+    assert "[][1]" in failure.details
+    assert caplog.records[0].exc_info
+
+
+def test_work_that_fails_after_it_said_finished_did_not_finish():
+    def work(emit: Emit, control: Control) -> None:
+        emit(Finished(60, Path("x")))
+        raise TIError("the folder cannot be refreshed")
+
+    assert ended(work).snapshot.state == "failed"
+
+
+def test_a_thread_that_exits_still_ends_the_job():
+    def work(emit: Emit, control: Control) -> None:
+        raise SystemExit(1)
+
+    assert ended(work).snapshot.state == "failed"
+
+
+def test_a_second_job_is_refused_by_name_while_one_runs_and_welcome_after():
+    jobs, go = Jobs(), threading.Event()
+    assert jobs.snapshot.state == "idle"
+    first = jobs.start("Train cat", lambda emit, control: go.wait(SOON))
+    with pytest.raises(Busy, match="Train cat is still running"):
+        jobs.start("Train dog", lambda emit, control: None)
+    assert jobs.current is first
+    assert not first.wait(0.01)
+    go.set()
+    assert first.wait(SOON)
+    assert jobs.start("Train dog", lambda emit, control: None).wait(SOON)
+    assert jobs.snapshot.name == "Train dog"
+
+
+def test_stop_is_seen_at_once_even_before_the_work_obeys():
+    seen, go = threading.Event(), threading.Event()
+
+    def work(emit: Emit, control: Control) -> None:
+        emit(Planned("cat", "demo", 0, 60, (), Path("run")))
+        seen.set()
+        go.wait(SOON)
+
+    job = Jobs().start("Train cat", work)
+    assert seen.wait(SOON)
+    assert job.snapshot.state == "running"
+    job.control.stop()
+    assert job.snapshot.state == "stopping"
+    go.set()
+    assert job.wait(SOON)
+    assert job.snapshot.state == "stopped"
