@@ -1,0 +1,73 @@
+"""A picture file, decoded: whole, upright, and as RGB or, where parts of it are transparent, RGBA."""
+
+import struct
+import zlib
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from lib_ti.dataset.bucket import Fit
+from lib_ti.errors import Fault, InvalidDataset
+
+# Larger than any camera's picture; a small file that claims more is a mistake or an attack on memory.
+MAX_PIXELS = 120_000_000
+
+# What Pillow's decoders raise on bytes that are not what they claim to be.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
+_RESAVE = "save it again as PNG or JPEG, or take it out of the folder"
+
+
+def load_image(path: Path) -> Image.Image:
+    """Decode all of `path`: mode RGBA if a pixel is not opaque, else RGB; turned as its EXIF data says.
+
+    Raises InvalidDataset for a broken, animated or oversized file.
+    """
+    try:
+        with Image.open(path) as image:
+            _refuse_oddities(path, image)
+            image.load()
+            return _to_rgb(_upright(image))
+    except _BROKEN as error:
+        raise InvalidDataset([Fault(str(path), f"cannot be decoded: {error}", _RESAVE)]) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(path) from error
+
+
+def place_image(image: Image.Image, fit: Fit) -> Image.Image:
+    """Scale and crop as `fit` says. Lanczos both ways: Pillow widens the filter when shrinking, so nothing aliases."""
+    if image.size != fit.resize_to:
+        image = image.resize(fit.resize_to, Image.Resampling.LANCZOS)
+    return image.crop(fit.crop_box)
+
+
+def _refuse_oddities(path: Path, image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(path)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a thumbnail behind the photo
+        raise InvalidDataset([Fault(str(path), f"is an animation of {frames} frames", "save one frame as PNG")])
+    if image.mode == "F":
+        raise InvalidDataset([Fault(str(path), "holds floating-point pixels, whose range is unknown", _RESAVE)])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except _BROKEN:
+        return image  # damaged EXIF data in a sound picture: nothing says that it is not upright
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    opaque = image.getchannel("A").getextrema()[0] == 255
+    return image.convert("RGB") if opaque else image
+
+
+def _too_large(path: Path) -> InvalidDataset:
+    return InvalidDataset(
+        [Fault(str(path), f"has more than {MAX_PIXELS // 1_000_000} million pixels", "save a smaller copy")]
+    )

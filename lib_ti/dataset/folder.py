@@ -1,0 +1,73 @@
+"""Which files of a folder are training pictures, and what kohya-style folder names say about them.
+
+`100_sks woman` means: each picture in it 100 times an epoch, and "sks woman" as the caption of those without a .txt file. Such
+folders are understood as the data set itself and one level inside it; no other subfolder is entered.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib_ti.errors import Fault, InvalidDataset
+
+FIELD = "data.folder"
+# Whatever carries one of these endings is meant as a picture, so that one which this Pillow cannot read is a fault, not a gap.
+ENDINGS = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .avif .heic .heif .jxl".split()  # noqa: SIM905
+)
+MAX_REPEATS = 10_000
+_KOHYA = re.compile(r"(?P<repeats>[0-9]{1,9})_(?P<words>.+)")
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """`name` is the path inside the data set, with forward slashes on every system."""
+
+    path: Path
+    name: str
+    repeats: int = 1
+    class_words: str = ""
+
+
+def list_pictures(folder: Path) -> list[PictureFile]:
+    """All picture files by name, unopened. Raises InvalidDataset if there are none or the folder cannot be listed."""
+    if not folder.exists():
+        raise _refused(f"there is no folder {str(folder)!r}", "check the path")
+    if not folder.is_dir():
+        raise _refused(f"{str(folder)!r} is a file", "give the folder that the pictures are in")
+    try:
+        files = sorted(_walk(folder), key=lambda file: file.name)
+    except OSError as error:
+        raise _refused(f"{str(folder)!r} cannot be read: {error.strerror}", "check its permissions") from error
+    wrong = sorted({file.path.parent.name for file in files if not 1 <= file.repeats <= MAX_REPEATS})
+    if wrong:
+        faults = [
+            Fault(name, f"repeats must be 1 to {MAX_REPEATS}", "rename the folder or move it away") for name in wrong
+        ]
+        raise InvalidDataset(faults)
+    if not files:
+        raise _refused(
+            f"{str(folder)!r} holds no pictures",
+            "put PNG, JPEG or WebP files into it; subfolders are read when named as in 100_sks woman",
+        )
+    return files
+
+
+def _walk(folder: Path) -> Iterator[PictureFile]:
+    yield from _files(folder, "")
+    for inner in folder.iterdir():
+        if inner.is_dir() and _KOHYA.fullmatch(inner.name):
+            yield from _files(inner, f"{inner.name}/")
+
+
+def _files(folder: Path, prefix: str) -> Iterator[PictureFile]:
+    kohya = _KOHYA.fullmatch(folder.name)
+    repeats, words = (int(kohya["repeats"]), kohya["words"]) if kohya else (1, "")
+    for path in folder.iterdir():
+        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file():
+            yield PictureFile(path, prefix + path.name, repeats, words)
+
+
+def _refused(message: str, hint: str) -> InvalidDataset:
+    return InvalidDataset([Fault(FIELD, message, hint)])

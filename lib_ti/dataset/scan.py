@@ -1,0 +1,119 @@
+"""A folder of training pictures, proved usable: every fault of every file is found at once, before any model work."""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from lib_ti.config.train import DataPart
+from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
+from lib_ti.dataset.caption import find_caption
+from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
+from lib_ti.dataset.decode import load_image, place_image
+from lib_ti.dataset.folder import PictureFile, list_pictures
+from lib_ti.dataset.preflight import advice, placeholder_faults
+from lib_ti.dataset.template import Template, find_template, load_template
+from lib_ti.errors import Fault, InvalidDataset
+
+# Enlarged more than this, a picture holds less than a sixteenth of the detail that the model would learn from it.
+MAX_ENLARGEMENT = 4.0
+
+Progress = Callable[[int, int], None]
+
+
+def scan_dataset(
+    data: DataPart,
+    name: str,
+    model_size: int,
+    pixel_multiple: int,
+    template_folders: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read everything about the data set but the pixels, decoding each picture once to prove that it can be.
+
+    `name` is the embedding's; `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple;
+    `template_folders` are looked through before our own. `progress(done, total)` is called after each picture.
+    Raises InvalidDataset with all faults: those of settings by their field, those of files by their name in the folder.
+    """
+    faults = _side_faults(data, pixel_multiple)
+    if regex_faults := _regex_faults(data.word_regex):
+        faults += regex_faults
+        data = replace(data, word_regex="")
+    template: Template | None = None
+    with _collect(faults):
+        template = load_template(find_template(data.template, template_folders))
+    files: list[PictureFile] = []
+    with _collect(faults):
+        files = list_pictures(Path(data.folder.strip().strip('"')).expanduser())
+    pictures = []
+    for done, file in enumerate(files, 1):
+        found = _scan_picture(file, data, model_size, pixel_multiple, faults)
+        pictures += [found] if found else []
+        if progress:
+            progress(done, len(files))
+    if template:
+        faults += placeholder_faults(template, pictures, name, data)
+    if faults or template is None:
+        raise InvalidDataset(faults)
+    return Dataset(tuple(pictures), template, advice(template, pictures, name, data), fingerprint(template, pictures))
+
+
+def _scan_picture(
+    file: PictureFile, data: DataPart, model_size: int, pixel_multiple: int, faults: list[Fault]
+) -> Picture | None:
+    """The picture, or None with its faults added to `faults`."""
+    caption = fit = None
+    has_alpha = False
+    with _collect(faults, file):
+        caption = find_caption(file.path, data.word_regex, data.join_words, file.class_words)
+    with _collect(faults, file):
+        fit, has_alpha = _prove_picture(file.path, data, model_size, pixel_multiple)
+    if caption is None or fit is None:
+        return None
+    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha)
+
+
+def _prove_picture(path: Path, data: DataPart, model_size: int, pixel_multiple: int) -> tuple[Fit, bool]:
+    """How the picture will be fitted, and whether parts of it are transparent."""
+    width, height = data.width or model_size, data.height or model_size
+    image = load_image(path)
+    fit = fit_picture(image.size, data.fit, width, height, bucket_step(model_size, pixel_multiple))
+    missing = math.sqrt(width * height / math.prod(image.size)) if data.fit == "variable" else fit.enlargement
+    if missing > MAX_ENLARGEMENT:
+        message = "is too small: {}x{} pixels for training at {}x{}".format(*image.size, width, height)
+        raise InvalidDataset([Fault(str(path), message, "use a larger copy or take it out of the folder")])
+    has_alpha = image.mode == "RGBA"
+    if has_alpha and data.alpha_weight and place_image(image.getchannel("A"), fit).getextrema()[1] == 0:
+        message = "is wholly transparent where it is used, so nothing of it would be learned"
+        raise InvalidDataset([Fault(str(path), message, "make opaque in its alpha channel what is to be learned")])
+    return fit, has_alpha
+
+
+def _side_faults(data: DataPart, pixel_multiple: int) -> list[Fault]:
+    return [
+        Fault(field, f"the model cannot use {side} pixels", f"give a multiple of {pixel_multiple}")
+        for field, side in (("data.width", data.width), ("data.height", data.height))
+        if side % pixel_multiple
+    ]
+
+
+def _regex_faults(word_regex: str) -> list[Fault]:
+    try:
+        re.compile(word_regex)
+    except re.error as error:
+        message = f"{word_regex!r} is not a regular expression: {error}"
+        return [Fault("data.word_regex", message, "mend it, or leave it empty")]
+    return []
+
+
+@contextmanager
+def _collect(faults: list[Fault], file: PictureFile | None = None) -> Iterator[None]:
+    """Add the faults of an InvalidDataset to `faults`; those of a file, given by path, under its name in the data set."""
+    try:
+        yield
+    except InvalidDataset as error:
+        for fault in error.faults:
+            where = fault.where if file is None else file.name.removesuffix(file.path.name) + Path(fault.where).name
+            faults.append(replace(fault, where=where))

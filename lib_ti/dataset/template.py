@@ -1,0 +1,70 @@
+"""Prompt templates: text files with one prompt a line, in which [name] stands for the embedding and [filewords] for the caption."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from lib_ti.errors import Fault, InvalidDataset
+
+SHIPPED = Path(__file__).parent / "templates"
+FIELD = "data.template"
+
+
+@dataclass(frozen=True)
+class Template:
+    """`lines` are the prompts without blank lines; each holds [name], or [filewords] for captions that hold the name."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+def find_template(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
+    """The file of a template: a path, or a name looked up in `folders`, then among those we ship. Raises InvalidDataset."""
+    wanted = name_or_path.strip().strip('"')
+    if not wanted:
+        raise InvalidDataset([Fault(FIELD, "a template is missing", "give a name such as subject, or a .txt file")])
+    path = Path(wanted).expanduser()
+    if path.suffix.lower() == ".txt" and path.is_file():
+        return path
+    known = _known_templates(folders)
+    found = known.get(wanted.removesuffix(".txt"))
+    if found is None:
+        near = get_close_matches(wanted.removesuffix(".txt"), known, n=3) or sorted(known)
+        raise InvalidDataset([Fault(FIELD, f"there is no template {wanted!r}", f"there is {', '.join(near)}")])
+    return found
+
+
+def load_template(path: Path) -> Template:
+    """Read and check a template file (UTF-8). Raises InvalidDataset that names the lines which cannot be used."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refused(path, "is not UTF-8 text", "save it as UTF-8 in a text editor") from error
+    except OSError as error:
+        raise _refused(path, f"cannot be read: {error.strerror}", "check the file and its permissions") from error
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise _refused(path, "holds no prompt", "write one prompt a line, such as: a photo of [name]")
+    lost = [str(number) for number, line in lines if "[name]" not in line and "[filewords]" not in line]
+    if lost:
+        where = f"line {lost[0]} has" if len(lost) == 1 else f"lines {', '.join(lost)} have"
+        raise _refused(path, f"{where} no [name]", "put [name] where the embedding's word belongs")
+    return Template(path.stem, tuple(line for _, line in lines))
+
+
+def compose_prompt(line: str, name: str, filewords: str) -> str:
+    """The prompt of one sample. [filewords] goes first, so that a caption may hold [name] itself."""
+    return line.replace("[filewords]", filewords).replace("[name]", name)
+
+
+def _known_templates(folders: Sequence[Path]) -> dict[str, Path]:
+    known: dict[str, Path] = {}
+    for folder in (*folders, SHIPPED):
+        for path in sorted(folder.glob("*.txt")):
+            known.setdefault(path.stem, path)
+    return known
+
+
+def _refused(path: Path, message: str, hint: str) -> InvalidDataset:
+    return InvalidDataset([Fault(FIELD, f"{path.name} {message}", hint)])
