@@ -78,7 +78,11 @@ def unet_key(key: str, layers_per_block: int, attention_in_up_block: Callable[[i
             return f"input_blocks.{(level + 1) * stride}.0.{rest.replace('conv.', 'op.')}"
         if part == "upsamplers":
             return f"output_blocks.{(level + 1) * stride - 1}.{2 if attention_in_up_block(level) else 1}.{rest}"
-        block = f"input_blocks.{1 + level * stride + index}" if side == "down" else f"output_blocks.{level * stride + index}"
+        block = (
+            f"input_blocks.{1 + level * stride + index}"
+            if side == "down"
+            else f"output_blocks.{level * stride + index}"
+        )
         return f"{block}.0.{_replace(rest, _RESNET)}" if part == "resnets" else f"{block}.1.{rest}"
     for ours, original in _UNET_ENDS.items():
         if key.startswith(ours):

@@ -16,7 +16,7 @@ PICTURE_SIZE = 64
 LATENT_SIZE = 8
 
 
-def vae_config(scaling_factor: float, channels: int = 24) -> Config:
+def vae_config(scaling_factor: float, channels: int = 32) -> Config:
     return {
         "in_channels": 3,
         "out_channels": 3,
@@ -64,9 +64,9 @@ def text_config(width: int, layers: int) -> Config:
 
 def demo_config() -> Config:
     """SD1's shape: one encoder, whose last state after the final norm is the context."""
-    width = 40
+    width = 32
     return {
-        "unet": unet_config(64, width),
+        "unet": unet_config(48, width),
         "vae": vae_config(0.18215),
         "text_encoder": text_config(width, layers=2),
         "native_size": PICTURE_SIZE,

@@ -39,5 +39,5 @@ def word_ids(text: str) -> list[int]:
 
 def prompt_ids(text: str, pad: int = EOS) -> list[int]:
     """[77] ids: start, words, end, padding (SDXL's second encoder pads with 0, all others with the end token)."""
-    ids = [BOS, *word_ids(text)][: LENGTH - 1] + [EOS]
+    ids = [BOS, *word_ids(text)[: LENGTH - 2], EOS]
     return ids + [pad] * (LENGTH - len(ids))
