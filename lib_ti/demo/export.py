@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 Family = Literal["sd1", "sd2", "sdxl"]
@@ -161,4 +161,12 @@ def save_checkpoint(path: Path, state: StateDict, config: Mapping[str, Any], tit
         "ti_lab.config": json.dumps(config, sort_keys=True),
     }
     half = {key: state[key].detach().cpu().half().contiguous() for key in sorted(state)}
-    save_file(half, str(path), metadata=metadata)
+    path.write_bytes(_with_sorted_header(save(half, metadata=metadata)))
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """safetensors writes its metadata in no fixed order: eight bytes of length, then JSON, then the tensors."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
