@@ -62,7 +62,8 @@ class App:
         config = build_config(TrainConfig, values)
         return self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control))
 
-    def load_embedding(self, path: Path) -> Embedding:
+    @staticmethod
+    def load_embedding(path: Path) -> Embedding:
         from lib_ti.embedding.files import load_embedding
 
         return load_embedding(path)

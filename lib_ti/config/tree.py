@@ -63,12 +63,12 @@ def build_config(config: type[Config], values: Mapping[str, Any]) -> Config:
     for path, (_, default, about) in known.items():
         if about.required and path not in (fault.where for fault in faults) and not clean.get(path, default):
             faults.append(Fault(path, f"{about.label} is missing"))
-    if not faults:
-        built = _build(config, clean, "")
-        faults += getattr(built, "check", list)()
-        if not faults:
-            return built  # type: ignore[no-any-return]
-    raise InvalidConfig(faults)
+    # Also with faults: what is wrong with fields together belongs to the same answer.
+    built: Config = _build(config, clean, "")
+    faults += getattr(built, "check", list)()
+    if faults:
+        raise InvalidConfig(faults)
+    return built
 
 
 def _build(config: type, values: Mapping[str, Any], prefix: str) -> Any:

@@ -1,0 +1,302 @@
+"""Installs what TI Lab needs, and starts it.
+
+    (no argument)                  what a WebUI runs at its start: adds what is missing, never changes what is there
+    python install.py ui [...]     makes .venv here and opens the tab on the demo model, at 127.0.0.1
+    python install.py demo [...]   the same set-up, then a whole training without a window
+    python install.py test [...]   the same set-up with the tools of developers, then lint, types and all tests
+
+Further arguments go on to `python -m lib_ti ui`, to `python -m lib_ti demo` or to pytest. `--torch-index URL`, or the
+variable TI_LAB_TORCH_INDEX, names the package index to take torch from, such as https://download.pytorch.org/whl/cu128.
+
+Only Python's own library is used here, and only syntax that an old Python can read far enough to be told that it is too old.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import deque
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "ti-lab-installed.json"
+UNFINISHED = VENV / "ti-lab-unfinished"
+CONSTRAINTS = ROOT / "constraints.txt"
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+"""Of the tested versions in constraints.txt; inside a WebUI, Python 3.10 is enough."""
+GIGABYTES = 3
+CPU_TORCH = "https://download.pytorch.org/whl/cpu"
+
+IN_A_WEBUI = {"numpy": "numpy", "pillow": "PIL", "safetensors": "safetensors"}
+"""Package and module; torch and gradio are the WebUI's own matter."""
+
+ROLES = {"ui": ["standalone"], "demo": ["standalone"], "test": ["standalone", "test"]}
+VOCABULARY = "open_clip_torch"
+"""Brings CLIP's vocabulary as a file. It asks for torchvision, which nothing here uses: installed without what it asks for."""
+
+
+class SetupError(Exception):
+    """A sentence for the user."""
+
+
+def main(argv: list[str]) -> int:
+    if not argv:
+        return install_missing()
+    role, *rest = argv
+    if role not in ROLES:
+        print(__doc__)
+        return 0 if role in ("-h", "--help") else 2
+    index, rest = take_torch_index(rest)
+    set_up(ROLES[role], index)
+    if role == "test":
+        return run_tests(rest)
+    return become([str(PYTHON), "-m", "lib_ti", role, *rest])
+
+
+# Inside a WebUI
+
+
+def install_missing() -> int:
+    missing = [package for package, module in IN_A_WEBUI.items() if importlib.util.find_spec(module) is None]
+    if not missing:
+        return 0
+    print(f"TI Lab: installing {', '.join(missing)}")
+    with tempfile.TemporaryDirectory() as folder:
+        as_it_is = Path(folder) / "constraints.txt"
+        as_it_is.write_text("\n".join(installed_versions()), encoding="utf-8")
+        pip(sys.executable, ["-c", str(as_it_is), *missing])
+    return 0
+
+
+def installed_versions() -> list[str]:
+    """A constraint for every package of the WebUI, so that pip can add to them but change none."""
+    found = ((package.metadata["Name"], package.version) for package in importlib.metadata.distributions())
+    return sorted({f"{name}=={version}" for name, version in found if name and version})
+
+
+# An environment of our own
+
+
+def set_up(groups: list[str], torch_index: str) -> None:
+    """Make .venv hold the tested versions of these groups of pyproject.toml; quick when it does."""
+    began = time.monotonic()
+    wanted = {group: fingerprint(group) for group in groups}
+    stamp = read_stamp()
+    if not UNFINISHED.exists() and wanted.items() <= stamp.items() and runs(PYTHON):
+        print(f"TI Lab: {VENV} is ready.", flush=True)
+        return
+    check_python()
+    check_space()
+    make_venv()
+    UNFINISHED.touch()
+    packages = [package for group in groups for package in requirements(group)]
+    print("TI Lab: installing torch, the largest part", flush=True)
+    pip_tested(["torch", *torch_source(torch_index)])
+    print(f"TI Lab: installing {len(packages)} packages and what they need", flush=True)
+    pip_tested(packages)
+    pip_tested(["--no-deps", VOCABULARY])
+    STAMP.write_text(json.dumps({**read_stamp(), **wanted}), encoding="utf-8")
+    UNFINISHED.unlink()
+    print(f"TI Lab: installed in {duration(time.monotonic() - began)}.", flush=True)
+
+
+def requirements(group: str) -> list[str]:
+    """A group of pyproject.toml. Python 3.10 has no TOML reader, but a list of strings is written as in Python."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    match = re.search(rf"^{group} = (\[.*?^\])", text, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"pyproject.toml has no group {group}"
+    return list(ast.literal_eval(match[1]))
+
+
+def fingerprint(group: str) -> str:
+    text = "\n".join([*requirements(group), VOCABULARY, CONSTRAINTS.read_text(encoding="utf-8")])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_stamp() -> dict[str, str]:
+    try:
+        return dict(json.loads(STAMP.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def runs(python: Path) -> bool:
+    try:
+        return subprocess.run([str(python), "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def check_python() -> None:
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        raise SetupError(
+            f"This is Python {sys.version.split()[0]}; TI Lab is tested with {dotted(OLDEST)} to {dotted(NEWEST)}. "
+            "Run the same command with such a one, for example: python3.11 install.py ui"
+        )
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        raise SetupError(
+            "This Python cannot make environments (venv or ensurepip is missing). "
+            f"On Debian and Ubuntu: sudo apt install python{dotted(sys.version_info[:2])}-venv"
+        )
+
+
+def check_space() -> None:
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < GIGABYTES:
+        raise SetupError(f"Only {free:.1f} GB are free at {ROOT}; torch and the rest need about {GIGABYTES} GB.")
+
+
+def make_venv() -> None:
+    """Keep a whole .venv. One that was left half made, or whose Python is gone, is made anew."""
+    if VENV.exists() and (UNFINISHED.exists() or not runs(PYTHON)):
+        if Path(sys.prefix).resolve() == VENV.resolve():
+            raise SetupError("This .venv is not whole and must be made anew: leave it first (deactivate).")
+        print(f"TI Lab: {VENV} is not whole, perhaps after an interruption: making it anew", flush=True)
+        shutil.rmtree(VENV)
+    if not VENV.exists():
+        print(f"TI Lab: making {VENV} with Python {sys.version.split()[0]}", flush=True)
+        VENV.mkdir()
+        UNFINISHED.touch()
+        made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)
+        if made.returncode:
+            raise SetupError("Python could not make the environment; the lines above say why.")
+
+
+def take_torch_index(arguments: list[str]) -> tuple[str, list[str]]:
+    if "--torch-index" not in arguments:
+        return os.environ.get("TI_LAB_TORCH_INDEX", ""), arguments
+    at = arguments.index("--torch-index")
+    if at + 1 == len(arguments):
+        raise SetupError("--torch-index needs a URL, such as https://download.pytorch.org/whl/cu128")
+    return arguments[at + 1], arguments[:at] + arguments[at + 2 :]
+
+
+def torch_source(index: str) -> list[str]:
+    """Linux's usual torch brings gigabytes for NVIDIA cards: where there is none, the CPU's torch, if its index answers."""
+    if index:
+        return ["--index-url", index]
+    if sys.platform == "linux" and not has_nvidia():
+        try:
+            with urllib.request.urlopen(f"{CPU_TORCH}/torch/", timeout=5):
+                return ["--extra-index-url", CPU_TORCH]
+        except OSError:
+            pass
+    if sys.platform == "win32" and has_nvidia():
+        print("TI Lab: for your NVIDIA card add --torch-index https://download.pytorch.org/whl/cu128", flush=True)
+    return []
+
+
+def has_nvidia() -> bool:
+    return Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
+
+
+def pip_tested(arguments: list[str]) -> None:
+    pip(str(PYTHON), ["-c", str(CONSTRAINTS), *arguments])
+
+
+def pip(python: str, arguments: list[str]) -> None:
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    last: deque[str] = deque(maxlen=40)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+            last.append(line)
+    if process.returncode:
+        raise SetupError(explain("".join(last)))
+
+
+def explain(errors: str) -> str:
+    """What to do about pip's last words."""
+    missing = re.search(r"No matching distribution found for ([\w.-]+)", errors)
+    if "No space left" in errors:
+        return (
+            f"The disk is full: torch and the rest need about {GIGABYTES} GB. Make room and run the same command again."
+        )
+    if re.search(r"ConnectionError|Connection refused|timed out|name resolution|getaddrinfo|ProxyError", errors):
+        return "The package index cannot be reached. Check the network or proxy and run the same command again."
+    if missing and missing[1] == "torch":
+        return (
+            f"There is no tested torch for Python {dotted(sys.version_info[:2])} on this system. Try Python 3.11, "
+            "or name an index that has one: --torch-index URL (see https://pytorch.org/get-started)."
+        )
+    if missing:
+        return f"pip found no tested {missing[1]} for Python {dotted(sys.version_info[:2])}. Try Python 3.11."
+    return (
+        "pip could not install everything: the lines above name the package. Mend that and run the same command again."
+    )
+
+
+# Running
+
+
+def become(command: list[str]) -> int:
+    """Run in the place of this process, so that Ctrl-C and signals reach the command alone; Windows cannot do that."""
+    # The package is found from any folder, so that relative paths stay the user's.
+    search = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, search))
+    if os.name != "nt":
+        os.execv(command[0], command)
+    return run(command)
+
+
+def run(command: list[str], **variables: str) -> int:
+    with subprocess.Popen(command, env={**os.environ, **variables}) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # the command got it too and ends in its own way
+
+
+def run_tests(arguments: list[str]) -> int:
+    os.chdir(ROOT)
+    module = [str(PYTHON), "-m"]
+    checks = {
+        "ruff check": [*module, "ruff", "check", "."],
+        "ruff format": [*module, "ruff", "format", "--check", "."],
+        "mypy": [*module, "mypy"],
+    }
+    failed = []
+    for name, command in checks.items():
+        print(f"TI Lab: {name}", flush=True)
+        if run(command):
+            failed.append(name)
+    if failed:
+        print(f"TI Lab: failed before the tests: {', '.join(failed)}", flush=True)
+    # One thread a worker: the workers together use the cores, and small tensors gain nothing from more.
+    pytest = [*module, "pytest", "--slow", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *arguments]
+    return run(pytest, OMP_NUM_THREADS="1") or int(bool(failed))
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SetupError as error:
+        sys.exit(f"TI Lab: {error}")
+    except OSError as error:
+        sys.exit(f"TI Lab: {error}. Mend that and run the same command again.")
+    except KeyboardInterrupt:
+        sys.exit("\nTI Lab: interrupted; run the same command again to go on.")

@@ -1,0 +1,29 @@
+"""`create`: a new embedding from words, another file, zeros or at random."""
+
+import argparse
+
+from lib_ti.cli.host import add_host_flags, open_app
+from lib_ti.cli.settings import add_flags, faults_by_flag, given_settings
+from lib_ti.config.create import CreateConfig
+from lib_ti.config.tree import build_config, walk_options
+
+FLAGS = {f"--{path}": path for path, *_ in walk_options(CreateConfig) if path != "folder"}  # the folder is --out
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "Create an embedding to start from or to try."
+    parser = commands.add_parser("create", help=text, description=text, allow_abbrev=False)
+    add_flags(parser, CreateConfig, FLAGS)
+    add_host_flags(parser, "Folder for the embedding, NAME.safetensors")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    values = given_settings(args, FLAGS)
+    if "file" in values:
+        values.setdefault("source", "embedding")
+    with faults_by_flag(FLAGS):
+        build_config(CreateConfig, values)  # before the model is read, which takes longer
+        path = open_app(args, args.out).create(values)
+    print(f"Saved embedding: {path}")
+    return 0

@@ -1,0 +1,48 @@
+"""The command line: the parser, and how errors become exit codes.
+
+0 done    1 the run failed    2 bad settings, pictures, files or usage    130 stopped by the user
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lib_ti.cli import create, demo, generate, inspect, train, ui
+from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
+
+COMMANDS = (train, create, inspect, generate, demo, ui)
+STOPPED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib_ti",
+        description="Train, create and inspect textual-inversion embeddings, without a WebUI.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_command(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = build_parser().parse_args(arguments)
+    args.argv = arguments
+    try:
+        return int(args.run(args))
+    except TIError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def exit_code(error: TIError) -> int:
+    return 1 if isinstance(error, (TrainingFailed, HostError, Busy)) else 2

@@ -1,0 +1,81 @@
+"""Settings on the command line. Defaults, help and limits stand in `lib_ti/config`; here only the short flags are named."""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lib_ti.config.option import Option
+from lib_ti.config.tree import flatten, walk_options
+from lib_ti.errors import InvalidConfig, TIError
+
+
+def add_flags(parser: argparse.ArgumentParser, config: type, flags: Mapping[str, str]) -> None:
+    """One argument for each flag -> dotted path of `config`. What is not given stays out of the parsed arguments."""
+    known = {path: (kind, default, about) for path, kind, default, about in walk_options(config)}
+    group = parser.add_argument_group("settings")
+    for flag, path in flags.items():
+        kind, default, about = known[path]
+        extra: dict[str, Any] = {"metavar": {int: "N", float: "X"}.get(kind, path.rpartition(".")[2].upper())}
+        if kind is bool:
+            extra = {"action": "store_const", "const": True}
+        group.add_argument(flag, dest=path, default=argparse.SUPPRESS, help=_help(kind, default, about), **extra)
+
+
+def add_any_setting(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("any other setting (the README lists them all)")
+    group.add_argument(
+        "--set", metavar="PART.FIELD=VALUE", action="append", default=[], help="Set any setting; may be repeated."
+    )
+    group.add_argument(
+        "--config", metavar="FILE", type=Path, help="Settings from a .yaml or .json file; flags and --set go over it."
+    )
+
+
+def given_settings(args: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, Any]:
+    """Flat values by dotted path: the file's, over them those of --set, over them those of flags."""
+    values: dict[str, Any] = {}
+    if getattr(args, "config", None):
+        values |= load_settings(args.config)
+    for text in getattr(args, "set", []):
+        path, equals, value = text.partition("=")
+        if not equals:
+            raise TIError(f"--set {text!r} has no value.", "Write it as --set part.field=value.")
+        values[path.strip()] = value
+    return values | {path: getattr(args, path) for path in flags.values() if hasattr(args, path)}
+
+
+def load_settings(path: Path) -> dict[str, Any]:
+    """Nested or dotted settings of a YAML or JSON file, flat. YAML's values stay text: `1:30` is a schedule, not 90."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        loaded = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, Loader=yaml.BaseLoader)
+    except OSError as error:
+        raise TIError(f"The settings file cannot be read: {error.strerror}.", where=str(path)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise TIError(f"This is not a settings file: {error}", where=str(path)) from error
+    if not isinstance(loaded, dict):
+        raise TIError("A settings file holds names with values, such as `optim: {lr: 0.005}`.", where=str(path))
+    return flatten({str(key): value for key, value in loaded.items()})
+
+
+@contextmanager
+def faults_by_flag(flags: Mapping[str, str]) -> Iterator[None]:
+    """Faults of settings that have a flag are told by the flag, which is what the user wrote."""
+    names = {path: flag for flag, path in flags.items()}
+    try:
+        yield
+    except InvalidConfig as error:
+        raise InvalidConfig(
+            [replace(fault, where=names.get(fault.where, fault.where)) for fault in error.faults]
+        ) from None
+
+
+def _help(kind: type, default: Any, about: Option) -> str:
+    shown = "" if about.required or kind is bool or default == "" else f" [{default}]"
+    return (about.help + shown).replace("%", "%%")
