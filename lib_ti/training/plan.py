@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 from lib_ti.config.train import TrainConfig
-from lib_ti.dataset.scan import Dataset, scan_dataset
+from lib_ti.dataset.dataset import Dataset, buckets
+from lib_ti.dataset.scan import scan_dataset
 from lib_ti.embedding.name import check_name, shadow_warnings
 from lib_ti.errors import Fault, InvalidConfig
 from lib_ti.host import Host, ModelInfo
@@ -35,22 +35,18 @@ class Plan:
         return self.start.state.step
 
     @property
-    def images_per_epoch(self) -> int:
-        return sum(picture.repeats for picture in self.dataset.pictures)
-
-    @property
     def steps_per_epoch(self) -> int:
-        return ceil(self.images_per_epoch / self.config.images_per_update)
+        return ceil(self.dataset.samples_per_epoch / self.config.images_per_update)
 
     def lines(self) -> tuple[str, ...]:
         """The plan for people."""
         optim, updates = self.config.optim, self.last_step - self.first_step
-        epochs = updates * self.config.images_per_update / self.images_per_epoch
-        shapes = ", ".join(f"{width}x{height}: {count}" for (width, height), count in sorted(self.buckets.items()))
+        epochs = updates * self.config.images_per_update / self.dataset.samples_per_epoch
+        shapes = ", ".join(f"{width}x{height}: {count}" for (width, height), count in self.buckets.items())
         return (
             f"Model: {self.model.name} ({self.model.family}, {self.model.prediction_type})",
             f"Start: {self.start.words}",
-            f"Pictures: {len(self.dataset.pictures)} ({self.images_per_epoch} an epoch with repeats), {shapes}",
+            f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}",
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",
@@ -87,7 +83,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
         path=embedding_path(host, config),
         last_step=last,
         rates=tuple(schedule.table(first, last)),
-        buckets=dict(Counter(picture.fit.target for picture in dataset.pictures)),
+        buckets=buckets(dataset),
         warnings=tuple(warnings),
     )
 

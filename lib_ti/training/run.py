@@ -16,6 +16,7 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.dataset.order import sample_order, sample_prompt
+from lib_ti.dataset.template import compose_prompt
 from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import save_embedding
@@ -76,7 +77,7 @@ class _Run:
         self.trainee = Trainee(plan.start.state, self.config.optim, session.device)
         self.losses = LossTable(self.folder.losses, plan.first_step, self.config.save.csv_every)
         self.board = TensorBoard(self.folder.tensorboard, self.config.save.tensorboard, plan.first_step)
-        self.picture_of = sample_order([p.repeats for p in plan.dataset.pictures], self.seed)
+        self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[CachedPicture] = []
 
     @property
@@ -127,7 +128,8 @@ class _Run:
         name, rows = self.config.embedding.name, next(iter(self.trainee.vectors.values())).shape[0]
         faults = []
         for picture in self.plan.dataset.pictures:
-            for prompt in self.plan.dataset.prompts(picture, name):
+            for line in self.plan.dataset.template.lines:
+                prompt = compose_prompt(line, name, picture.caption)
                 seen = self.session.placeholder_rows(prompt)
                 if seen < rows:
                     message = f"the model sees {seen} of the {rows} vectors of {name} in {prompt!r}"
@@ -162,7 +164,7 @@ class _Run:
         return self.config.clip_schedule.rate_at(self.trainee.step) or self.config.clip_schedule.stages[-1].rate
 
     def report(self, loss: float, rate: float, images: int, seconds: float) -> None:
-        before, epoch = self.trainee.samples - images, self.plan.images_per_epoch
+        before, epoch = self.trainee.samples - images, self.plan.dataset.samples_per_epoch
         done = StepDone(
             step=self.trainee.step,
             last_step=self.plan.last_step,

@@ -34,16 +34,22 @@ def make_samples(count: int) -> list[Sample]:
 
 def make_vectors(session: ToySession) -> dict[str, torch.Tensor]:
     chance = torch.Generator().manual_seed(2)
-    return {name: torch.randn(2, width, generator=chance).requires_grad_() for name, width in session.host.widths.items()}
+    return {
+        name: torch.randn(2, width, generator=chance).requires_grad_() for name, width in session.host.widths.items()
+    }
 
 
-def gradient(session: ToySession, samples: list[Sample], micro_batch: int, loss: LossPart | None = None) -> dict[str, torch.Tensor]:
+def gradient(
+    session: ToySession, samples: list[Sample], micro_batch: int, loss: LossPart | None = None
+) -> dict[str, torch.Tensor]:
     vectors = make_vectors(session)
     accumulate_gradient(session, vectors, samples, micro_batch, loss or LossPart())
     return {name: vector.grad for name, vector in vectors.items() if vector.grad is not None}
 
 
-def joint_loss(session: ToySession, vectors: dict[str, torch.Tensor], samples: list[Sample], loss: LossPart) -> torch.Tensor:
+def joint_loss(
+    session: ToySession, vectors: dict[str, torch.Tensor], samples: list[Sample], loss: LossPart
+) -> torch.Tensor:
     """The same mean loss in one ordinary graph, sample by sample."""
     total = torch.zeros(())
     for sample in samples:
@@ -110,8 +116,12 @@ def test_pictures_of_different_shapes_never_share_a_micro_batch() -> None:
     assert all(len(group) <= 4 and len({s.latents.shape for s in group}) == 1 for group in groups)
 
 
-def test_half_precision_scale_leaves_the_gradient_as_it_is(session: ToySession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_precision_scale_leaves_the_gradient_as_it_is(
+    session: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = gradient(session, make_samples(6), 3)
-    monkeypatch.setattr(session, "dtype", torch.float16)  # the toy computes in float32 whatever it says: only the scale acts
+    monkeypatch.setattr(
+        session, "dtype", torch.float16
+    )  # the toy computes in float32 whatever it says: only the scale acts
     for name, got in gradient(session, make_samples(6), 3).items():
         torch.testing.assert_close(got, full[name], rtol=1e-5, atol=1e-7)

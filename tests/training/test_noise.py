@@ -16,7 +16,9 @@ def test_noise_and_v_targets_lead_back_to_the_picture() -> None:
     latents, noise = torch.randn(3, 4, 6, 5), torch.randn(3, 4, 6, 5)
     a = ALPHA.view(-1, 1, 1, 1)
     noisy = add_noise(latents, noise, ALPHA)
-    torch.testing.assert_close(a.sqrt() * noisy - (1 - a).sqrt() * prediction_target(latents, noise, ALPHA, "v_prediction"), latents)
+    torch.testing.assert_close(
+        a.sqrt() * noisy - (1 - a).sqrt() * prediction_target(latents, noise, ALPHA, "v_prediction"), latents
+    )
     assert prediction_target(latents, noise, ALPHA, "epsilon") is noise
 
 

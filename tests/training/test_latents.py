@@ -1,0 +1,41 @@
+"""A user would lose: the three ways of sampling latents, and transparency that weighs what it should."""
+
+import numpy as np
+import pytest
+import torch
+
+from lib_ti.host import PictureSize
+from lib_ti.training.latents import CachedPicture, alpha_mask
+
+SIZE = PictureSize(64, 64, 0, 0, 64, 64)
+PICTURE = CachedPicture(torch.zeros(4, 8, 8), torch.ones(4, 8, 8), None, SIZE)
+
+
+def test_deterministic_is_the_mean() -> None:
+    assert torch.equal(PICTURE.draw("deterministic", 1, 0, 0), PICTURE.mean)
+
+
+def test_once_is_one_draw_a_picture_and_random_a_new_one_each_time() -> None:
+    once = [PICTURE.draw("once", 1, 0, sample) for sample in (3, 9)]
+    assert torch.equal(*once)
+    assert not torch.equal(once[0], PICTURE.draw("once", 1, 1, 3))
+    random = [PICTURE.draw("random", 1, 0, sample) for sample in (3, 9, 3)]
+    assert not torch.equal(random[0], random[1])
+    assert torch.equal(random[0], random[2])
+    assert random[0].std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_opaque_alpha_weighs_evenly_and_no_alpha_is_never_nan() -> None:
+    assert torch.equal(alpha_mask(np.ones((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
+    assert torch.equal(alpha_mask(np.zeros((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
+
+
+def test_mask_of_a_tall_picture_keeps_its_place_and_a_mean_of_one() -> None:
+    alpha = np.zeros((96, 48), np.float32)
+    alpha[:24, :12] = 1.0  # a corner, on a shape that is not square
+    mask = alpha_mask(alpha, 12, 6)
+    assert mask.shape == (1, 12, 6)
+    assert mask.mean() == pytest.approx(1.0)
+    assert mask[0, :3, :2].mean() > 0
+    assert mask[0, 3:].max() == 0
+    assert mask[0, :, 2:].max() == 0

@@ -1,0 +1,53 @@
+"""A user would lose: a loss table that spreadsheets and A1111's users know, right also after a crash and a resume."""
+
+from pathlib import Path
+
+from lib_ti.events import StepDone
+from lib_ti.training.log import LossTable, TensorBoard, read_losses
+
+
+def done(step: int) -> StepDone:
+    return StepDone(step, 10, (step - 1) // 4, (step - 1) % 4, 0.5 / step, 0.005, {"clip_l": 0.4}, 1, 0.1)
+
+
+def write(path: Path, first: int, last: int, every: int = 1) -> None:
+    table = LossTable(path, first, every)
+    for step in range(first + 1, last + 1):
+        table.add(done(step))
+    table.close()
+
+
+def test_columns_and_numbers_are_those_of_a1111(tmp_path: Path) -> None:
+    write(tmp_path / "loss.csv", 0, 5)
+    lines = (tmp_path / "loss.csv").read_text().splitlines()
+    assert lines[0] == "step,epoch,epoch_step,loss,learn_rate"
+    assert lines[1] == "1,0,0,0.5000000,0.005"
+    assert lines[5] == "5,1,0,0.1000000,0.005"
+
+
+def test_every_n_steps(tmp_path: Path) -> None:
+    write(tmp_path / "loss.csv", 0, 10, every=4)
+    assert [row["step"] for row in read_losses(tmp_path / "loss.csv")] == ["4", "8"]
+    write(tmp_path / "none.csv", 0, 10, every=0)
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_rows_of_steps_done_again_after_a_crash_stand_once(tmp_path: Path) -> None:
+    path = tmp_path / "loss.csv"
+    write(path, 0, 7)
+    with path.open("a") as file:
+        file.write("8,1,3,0.06")  # killed in the middle of a row
+    write(path, 5, 9)
+    assert [int(row["step"]) for row in read_losses(path)] == list(range(1, 10))
+
+
+def test_tensorboard_gets_the_loss(tmp_path: Path) -> None:
+    board = TensorBoard(tmp_path, True, 0)
+    board.add(done(1))
+    board.close()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert events.Scalars("loss")[0].value == 0.5
+    assert set(events.Tags()["scalars"]) == {"loss", "learn_rate", "vector_length/clip_l"}

@@ -1,0 +1,313 @@
+"""A user would lose: trained vectors, the exact way back into a run, and the good file after something went wrong."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from lib_ti.embedding.files import load_embedding, save_embedding
+from PIL import Image
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import build_config
+from lib_ti.control import Control
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidDataset, TrainingFailed
+from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned, ignore
+from lib_ti.training.log import read_losses
+from lib_ti.training.run import train
+from tests.toy_host import ToyHost
+
+Settings = Callable[..., TrainConfig]
+
+
+def run(
+    host: ToyHost, config: TrainConfig, control: Control | None = None, listen: Callable[[Event], None] = ignore
+) -> list[Event]:
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        listen(event)
+
+    train(host, config, emit, control or Control())
+    return events
+
+
+def final_vectors(host: ToyHost) -> dict[str, torch.Tensor]:
+    return dict(load_embedding(host.embeddings_folder() / "foo.safetensors").vectors)
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def stop_at(step: int, control: Control) -> Callable[[Event], None]:
+    return lambda event: control.stop() if isinstance(event, StepDone) and event.step == step else None
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_training_lowers_the_loss_and_saves_what_it_learned(tmp_path: Path, settings: Settings, family: str) -> None:
+    host = ToyHost(tmp_path, family)
+    events = run(host, settings(optim__steps=150, optim__lr="0.05", optim__batch_size=5, save__every=0))
+    losses = [event.loss for event in events if isinstance(event, StepDone)]
+    assert sum(losses[-20:]) < 0.9 * sum(losses[:20])
+    assert isinstance(events[-1], Finished)
+    assert events[-1].step == 150
+    saved = load_embedding(host.embeddings_folder() / "foo.safetensors")
+    assert (saved.step, saved.rows, saved.family, saved.model_hash) == (150, 2, family, "0123456789")
+    assert set(saved.vectors) == set(host.widths)
+
+
+def test_three_stages_of_the_schedule_give_their_rows_in_the_table(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    events = run(host, settings(optim__lr="0.005:10, 1e-3:20, 1e-5", optim__steps=30))
+    plan = next(event for event in events if isinstance(event, Planned))
+    rates = [row["learn_rate"] for row in read_losses(plan.run_folder / "textual_inversion_loss.csv")]
+    assert rates == ["0.005"] * 10 + ["0.001"] * 10 + ["1e-05"] * 10
+
+
+def test_copies_are_named_by_the_true_number_of_updates(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    events = run(host, settings())
+    copies = [event for event in events if isinstance(event, Saved) and event.kind == "copy"]
+    assert [(event.path.name, load_embedding(event.path).step) for event in copies] == [
+        ("foo-4.safetensors", 4),
+        ("foo-8.safetensors", 8),
+        ("foo-12.safetensors", 12),
+    ]
+
+
+@pytest.mark.parametrize("sampling", ["once", "random", "deterministic"])
+@pytest.mark.parametrize("stop", [1, 5, 8])
+def test_stopped_and_resumed_is_bit_equal_to_uninterrupted(
+    tmp_path: Path, settings: Settings, sampling: str, stop: int
+) -> None:
+    changes = {"data__latent_sampling": sampling, "data__shuffle_tags": True, "loss__stratified": True}
+    whole = ToyHost(tmp_path / "whole")
+    run(whole, settings(**changes))
+
+    host, control = ToyHost(tmp_path / "halves"), Control()
+    events = run(host, settings(**changes), control, stop_at(stop, control))
+    assert events[-1] == Finished(stop, host.embeddings_folder() / "foo.safetensors", stopped=True)
+    events = run(host, settings(**changes, embedding__resume=True, run__seed=-1))
+    assert [event.step for event in events if isinstance(event, StepDone)] == list(range(stop + 1, 13))
+    assert same(final_vectors(host), final_vectors(whole))
+    folders = list((tmp_path / "halves/log").glob("*/*"))
+    assert len(folders) == 1  # it went on in its own folder
+    assert [row["step"] for row in read_losses(folders[0] / "textual_inversion_loss.csv")] == [
+        str(n) for n in range(1, 13)
+    ]
+
+
+def test_previews_do_not_disturb_the_training(tmp_path: Path, settings: Settings) -> None:
+    plain, looked_at = ToyHost(tmp_path / "plain"), ToyHost(tmp_path / "looked-at")
+    run(plain, settings())
+    events = run(looked_at, settings(preview__every=3, data__shuffle_tags=False))
+    assert same(final_vectors(plain), final_vectors(looked_at))
+    previews = [event for event in events if isinstance(event, PreviewReady)]
+    assert [event.step for event in previews] == [0, 3, 6, 9, 12]
+    assert len({(event.seed, event.prompt) for event in previews}) == 1
+    picture = Image.open(previews[-1].path)
+    assert picture.text["parameters"].startswith(previews[-1].prompt)  # type: ignore[attr-defined]
+    carried = load_embedding(previews[-1].path.parent.parent / "image_embeddings" / "foo-12.png")
+    torch.testing.assert_close(carried.vectors["clip_l"], final_vectors(looked_at)["clip_l"])
+
+
+def test_batch_and_accumulation_of_equal_product_are_the_same_training(tmp_path: Path, settings: Settings) -> None:
+    results = []
+    for batch, accumulation in ((6, 1), (2, 3), (1, 6)):
+        host = ToyHost(tmp_path / f"{batch}")
+        run(host, settings(optim__batch_size=batch, optim__accumulation=accumulation))
+        results.append(final_vectors(host)["clip_l"])
+    torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(results[0], results[2], rtol=1e-4, atol=1e-5)
+
+
+def test_settings_file_brings_the_same_run_again(tmp_path: Path, settings: Settings) -> None:
+    first, again = ToyHost(tmp_path / "first"), ToyHost(tmp_path / "again")
+    events = run(first, settings(run__seed=-1))
+    folder = next(event.run_folder for event in events if isinstance(event, Planned))
+    run(again, build_config(TrainConfig, json.loads((folder / "settings.json").read_text())))
+    assert same(final_vectors(first), final_vectors(again))
+
+
+def test_a_trained_embedding_is_not_overwritten_unasked(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    run(host, settings())
+    before = (host.embeddings_folder() / "foo.safetensors").read_bytes()
+    with pytest.raises(EmbeddingExists, match="12 steps"):
+        run(host, settings(optim__steps=20))
+    assert (host.embeddings_folder() / "foo.safetensors").read_bytes() == before
+    run(host, settings(optim__steps=2, embedding__overwrite=True))
+    assert load_embedding(host.embeddings_folder() / "foo.safetensors").step == 2
+
+
+def test_training_starts_from_an_embedding_that_was_created_before(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    created = {"clip_l": torch.randn(3, 6)}
+    host.embeddings_folder().mkdir()
+    save_embedding(Embedding("foo", created, family="sd1"), host.embeddings_folder() / "foo.safetensors")
+    run(host, settings(optim__lr="1e-9", embedding__vectors=1))
+    torch.testing.assert_close(final_vectors(host)["clip_l"], created["clip_l"], atol=1e-6, rtol=0)
+
+
+def test_an_edited_embedding_is_trained_as_it_is_now_with_a_warning(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    run(host, settings())
+    edited = {"clip_l": torch.randn(2, 6)}
+    save_embedding(
+        Embedding("foo", edited, step=12, family="sd1"), host.embeddings_folder() / "foo.safetensors", overwrite=True
+    )
+    events = run(host, settings(optim__steps=14, optim__lr="1e-9", embedding__resume=True))
+    assert any("momentum" in event.text for event in events if isinstance(event, Warned))
+    torch.testing.assert_close(final_vectors(host)["clip_l"], edited["clip_l"], atol=1e-6, rtol=0)
+
+
+def test_resume_with_nothing_to_resume_starts_from_nothing(tmp_path: Path, settings: Settings) -> None:
+    fresh, resumed = ToyHost(tmp_path / "fresh"), ToyHost(tmp_path / "resumed")
+    run(fresh, settings())
+    run(resumed, settings(embedding__resume=True))
+    assert same(final_vectors(fresh), final_vectors(resumed))
+
+
+def test_nan_stops_the_run_with_the_last_good_vectors_saved(tmp_path: Path, settings: Settings) -> None:
+    good = ToyHost(tmp_path / "good")
+    run(good, settings(optim__steps=5, optim__batch_size=1))
+    host = ToyHost(tmp_path / "spoiled")
+    host.spoil_at = 6
+    with pytest.raises(TrainingFailed, match="loss became nan at update 6"):
+        run(host, settings(optim__batch_size=1))
+    assert same(final_vectors(host), final_vectors(good))
+
+
+def test_a_host_that_fails_in_mid_run_loses_no_work(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = ToyHost(tmp_path / "good")
+    run(good, settings(optim__steps=5))
+    host, checks = ToyHost(tmp_path / "failed"), iter(range(100))
+
+    def check(session: object) -> None:
+        if next(checks) == 5:
+            raise HostError("the model was switched")
+
+    monkeypatch.setattr("tests.toy_host.ToySession.check", check)
+    with pytest.raises(HostError, match="switched"):
+        run(host, settings(save__every=0))
+    assert same(final_vectors(host), final_vectors(good))
+
+
+def test_save_now_preview_now_and_pause(tmp_path: Path, settings: Settings) -> None:
+    host, control = ToyHost(tmp_path), Control()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 3:
+            control.save_now()
+            control.preview_now()
+            control.pause()
+        if isinstance(event, Paused):
+            threading.Timer(0.5, lambda: (control.preview_now(), time.sleep(0.5), control.resume())).start()
+
+    events = run(host, settings(save__every=0), control, listen)
+    assert [event.path.name for event in events if isinstance(event, Saved) and event.kind == "copy"] == [
+        "foo-3.safetensors"
+    ]
+    assert [event.step for event in events if isinstance(event, PreviewReady)] == [3, 3]
+    assert isinstance(events[-1], Finished)
+
+
+def test_a_caption_that_pushes_the_placeholder_out_is_refused_by_file(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    (pictures / "2-thing 2.txt").write_text("word " * 40)
+    host = ToyHost(tmp_path)
+    template = tmp_path / "late.txt"
+    template.write_text("[filewords] [name]\n")
+    with pytest.raises(InvalidDataset) as faults:
+        run(host, settings(data__template=str(template)))
+    assert [Path(fault.where).name for fault in faults.value.faults] == ["2-thing 2.png"]
+    assert "0 of the 2 vectors" in faults.value.faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [({"optim__steps": 12}, "optim.steps"), ({"optim__steps": 20, "optim__lr": "0.1:5, 0.01:10"}, "optim.lr")],
+)
+def test_nothing_left_to_train_is_told_by_field(
+    tmp_path: Path, settings: Settings, changes: dict[str, object], where: str
+) -> None:
+    host = ToyHost(tmp_path)
+    run(host, settings())
+    with pytest.raises(InvalidConfig) as faults:
+        run(host, settings(embedding__resume=True, **changes))
+    assert [fault.where for fault in faults.value.faults] == [where]
+
+
+def test_a_schedule_that_ends_before_max_steps_ends_the_training_and_says_so(
+    tmp_path: Path, settings: Settings
+) -> None:
+    events = run(ToyHost(tmp_path), settings(optim__lr="0.01:7"))
+    assert any("ends at step 7" in event.text for event in events if isinstance(event, Warned))
+    assert isinstance(events[-1], Finished)
+    assert (events[-1].step, events[-1].stopped) == (7, False)
+
+
+KILLED = """
+    import sys, time
+    from pathlib import Path
+    from lib_ti.config.train import TrainConfig
+    from lib_ti.config.tree import build_config
+    from lib_ti.control import Control
+    from lib_ti.events import StepDone
+    from lib_ti.training.run import train
+    from tests.toy_host import ToyHost
+    import json, torch
+    torch.set_num_threads(1)
+
+    def emit(event):
+        if isinstance(event, StepDone):
+            print(event.step, flush=True)
+            time.sleep(0.002)
+
+    train(ToyHost(Path(sys.argv[1])), build_config(TrainConfig, json.loads(sys.argv[2])), emit, Control())
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, settings: Settings) -> None:
+    """kill -9, ten times in one run; each time the same command with resume."""
+    from lib_ti.config.tree import config_values
+
+    changes = {"optim__steps": 150, "save__every": 5, "preview__every": 20, "embedding__resume": True}
+    whole = ToyHost(tmp_path / "whole")
+    run(whole, settings(**changes))
+
+    values = json.dumps(config_values(settings(**changes)))
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "killed"), values]
+    root = Path(__file__).parents[2]
+    chance, steps = random.Random(4), []
+    for _ in range(10):
+        with subprocess.Popen(
+            command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for _ in range(chance.randint(1, 14)):
+                steps.append(int(process.stdout.readline()))
+            time.sleep(chance.random() * 0.01)
+            process.send_signal(signal.SIGKILL)
+    assert steps[-1] > 14, "no run went on where another had ended"
+    host = ToyHost(tmp_path / "killed")
+    run(host, settings(**changes))
+    assert same(final_vectors(host), final_vectors(whole))
+    tables = [read_losses(p) for p in (tmp_path / "killed/log").glob("*/*/textual_inversion_loss.csv")]
+    assert [int(row["step"]) for row in max(tables, key=len)] == list(range(1, 151))
