@@ -1,0 +1,102 @@
+"""The value everything here is about: a few vectors for each text encoder of a model, and where they come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from lib_ti.embedding.layouts import UNKNOWN_ENCODER
+from lib_ti.embedding.limits import MAX_ROWS, MAX_WIDTH
+from lib_ti.errors import InvalidEmbedding
+from lib_ti.host import Family, ModelInfo
+
+FAMILY_TITLES = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """`vectors`: [V, D] by encoder, copied to float32 on the CPU, so that a snapshot of a running training stays as it was.
+
+    `family` is None where the file does not tell. `model_name` and `model_hash` are of the checkpoint it was made on; `step`
+    counts completed updates; `recipe` says how it was made, in JSON's types; `token_tables` are hashes of the encoders'
+    token tables; `created` is an ISO date. `notes` are remarks on how it was read or made and go into no file.
+
+    Raises InvalidEmbedding unless there is at least one 2-D tensor, all have equal rows and every number is finite.
+    """
+
+    name: str
+    vectors: Mapping[str, torch.Tensor]
+    step: int = 0
+    family: Family | None = None
+    model_name: str = ""
+    model_hash: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    token_tables: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.vectors:
+            raise InvalidEmbedding(f"The embedding {self.name!r} has no vectors.")
+        vectors = {
+            encoder: tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
+            for encoder, tensor in self.vectors.items()
+        }
+        for encoder, tensor in vectors.items():
+            self._check(encoder, tensor)
+        rows = {encoder: len(tensor) for encoder, tensor in vectors.items()}
+        if len(set(rows.values())) > 1:
+            counts = ", ".join(f"{encoder} has {count}" for encoder, count in rows.items())
+            raise InvalidEmbedding(
+                f"The embedding {self.name!r} has unequal numbers of vectors: {counts}.",
+                "Such a file spoils every prompt it is used in; make it anew.",
+            )
+        object.__setattr__(self, "vectors", vectors)
+
+    def _check(self, encoder: str, tensor: torch.Tensor) -> None:
+        shape = "x".join(str(side) for side in tensor.shape)
+        if tensor.ndim != 2 or not (1 <= tensor.shape[0] <= MAX_ROWS and 1 <= tensor.shape[1] <= MAX_WIDTH):
+            raise InvalidEmbedding(
+                f"The embedding {self.name!r} has a tensor of shape {shape or 'none'} for {encoder}.",
+                f"Vectors x width is wanted: 1 to {MAX_ROWS} vectors, 1 to {MAX_WIDTH} wide.",
+            )
+        if not torch.isfinite(tensor).all():
+            raise InvalidEmbedding(
+                f"The embedding {self.name!r} holds numbers that are infinite or not numbers (NaN), in {encoder}.",
+                "Its training has failed at some point; take an earlier copy.",
+            )
+
+    @property
+    def rows(self) -> int:
+        """V, the same for every encoder."""
+        return len(next(iter(self.vectors.values())))
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """D by encoder."""
+        return {encoder: tensor.shape[1] for encoder, tensor in self.vectors.items()}
+
+    def fit_to(self, model: ModelInfo) -> "Embedding":
+        """The same with vectors named and ordered as `model` has its encoders. Raises InvalidEmbedding where it does not fit."""
+        vectors = dict(self.vectors)
+        if len(model.encoders) == 1 and UNKNOWN_ENCODER in vectors:
+            vectors = {model.encoders[0].name: vectors[UNKNOWN_ENCODER]}
+        have = {encoder: tensor.shape[1] for encoder, tensor in vectors.items()}
+        want = {encoder.name: encoder.width for encoder in model.encoders}
+        if have != want or self.family not in (None, model.family):
+            raise InvalidEmbedding(
+                f"The embedding {self.name!r} is for {_describe(self.family, have)}, "
+                f"the model {model.name!r} is {_describe(model.family, want)}.",
+                f"Load a checkpoint of {_title(self.family)}, or take an embedding made for {_title(model.family)}.",
+            )
+        return replace(self, vectors={encoder: vectors[encoder] for encoder in want}, family=model.family)
+
+
+def _title(family: Family | None) -> str:
+    return FAMILY_TITLES[family] if family else "that width"
+
+
+def _describe(family: Family | None, widths: Mapping[str, int]) -> str:
+    sizes = ", ".join(f"{encoder} {width}" for encoder, width in widths.items())
+    return f"{FAMILY_TITLES[family]} ({sizes})" if family else f"an unknown model ({sizes})"
