@@ -65,7 +65,7 @@ class FaultList(TIError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join([self.title, *(f"  {fault}" for fault in self.faults)]))
+        super().__init__(self.title + "".join("\n  " + str(fault).replace("\n", "\n  ") for fault in self.faults))
 
 
 class InvalidConfig(FaultList):

@@ -96,8 +96,13 @@ def _read(kind: type, raw: Any) -> Any:
     if kind is str:
         return "" if raw is None else str(raw)
     try:
-        number = float(raw) if isinstance(raw, (str, int, float)) and not isinstance(raw, bool) else None
+        if kind is int and isinstance(raw, (str, int)) and not isinstance(raw, bool):
+            return int(raw)  # not by way of a float, which would change a large seed
     except ValueError:
+        pass  # 3.0 and 3e0 are whole numbers too
+    try:
+        number = float(raw) if isinstance(raw, (str, int, float)) and not isinstance(raw, bool) else None
+    except (ValueError, OverflowError):
         number = None
     if number is None or number != number or number in (float("inf"), float("-inf")):
         raise ValueError(f"{raw!r} is not a number")
