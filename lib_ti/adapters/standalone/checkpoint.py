@@ -1,0 +1,118 @@
+"""Reading checkpoint files: first their table of contents, later their weights. Never runs code out of a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lib_ti.errors import UnsupportedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+_LONGEST_HEADER = 100_000_000  # the limit of safetensors itself
+
+
+@dataclass(frozen=True)
+class Header:
+    """A checkpoint without its weights: every tensor's shape by key, and the file's own notes."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_header(path: Path) -> Header:
+    """Cheap for .safetensors; a pickle has to be gone through whole. Raises UnsupportedModel."""
+    if path.suffix.lower() in PICKLES:
+        return Header({key: tuple(getattr(value, "shape", ())) for key, value in _load_pickle(path).items()})
+    if path.suffix.lower() != ".safetensors":
+        raise UnsupportedModel(
+            f"{path.name} is not a checkpoint that can be read here.",
+            "Give a .safetensors or .ckpt file, a diffusers folder, demo or demo-xl.",
+            where=str(path),
+        )
+    try:
+        with path.open("rb") as file:
+            length = struct.unpack("<Q", file.read(8))[0]
+            if length > _LONGEST_HEADER:
+                raise ValueError("the header is too long")
+            entries: dict[str, Any] = json.loads(file.read(length))
+        metadata = entries.pop("__metadata__", {})
+        return Header({key: tuple(entry["shape"]) for key, entry in entries.items()}, metadata)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnsupportedModel(
+            f"{path.name} is not a whole .safetensors file.", "Download or copy it again.", where=str(path)
+        ) from error
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Every tensor by key, on the CPU, where possible still lying in the file. Raises UnsupportedModel."""
+    if path.suffix.lower() not in PICKLES:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)  # type: ignore[no-any-return]
+        except SafetensorError as error:
+            raise UnsupportedModel(
+                f"{path.name} is not a whole .safetensors file.", "Download or copy it again.", where=str(path)
+            ) from error
+    from torch import Tensor
+
+    return {key: value for key, value in _load_pickle(path).items() if isinstance(value, Tensor)}
+
+
+def load_tensor(path: Path, key: str) -> Tensor:
+    """One tensor, without reading the others where the format allows it."""
+    if path.suffix.lower() in PICKLES:
+        return load_weights(path)[key]
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensor: Tensor = file.get_tensor(key)
+    return tensor
+
+
+def _load_pickle(path: Path) -> dict[str, Any]:
+    """What the file holds by name: tensors, and whatever else lies beside them."""
+    import pickle
+
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
+        raise UnsupportedModel(
+            f"{path.name} holds more than weights, or is broken, and was not opened: such files can run code.",
+            "Use the model's .safetensors file instead, or convert it with a tool that you trust.",
+            where=str(path),
+        ) from error
+    inner = content.get("state_dict", content) if isinstance(content, dict) else {}
+    return {str(key): value for key, value in inner.items()}
+
+
+def _is_zip(path: Path) -> bool:
+    """torch's format since 1.6, which alone can stay in the file until it is needed."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+def short_hash(path: Path) -> str:
+    """The first 10 hex digits of the file's SHA-256, as WebUIs show it."""
+    return _hash(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _hash(path: Path, changed: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:10]

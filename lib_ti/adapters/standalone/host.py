@@ -1,0 +1,118 @@
+"""Our own host, on diffusers and transformers. Importing it is cheap: the model is loaded by the first real work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lib_ti.adapters.standalone import tokenizer
+from lib_ti.adapters.standalone.checkpoint import short_hash
+from lib_ti.adapters.standalone.samplers import sampler_names
+from lib_ti.adapters.standalone.source import Source
+from lib_ti.errors import Busy
+from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from lib_ti.adapters.standalone.model import Model
+    from lib_ti.adapters.standalone.session import StandaloneSession
+    from lib_ti.embedding.embedding import Embedding
+
+
+class StandaloneHost:
+    def __init__(self, source: Source, device: str, dtype: str, embeddings: Path, logs: Path) -> None:
+        self._source = source
+        self._device = device
+        self._dtype = dtype
+        self._embeddings = embeddings
+        self._logs = logs
+        self._model_in_use = threading.Lock()
+
+    def model(self) -> ModelInfo:
+        detected = self._source.detected
+        return ModelInfo(
+            name=self._source.name,
+            short_hash=short_hash(self._source.hashed_file),
+            family=detected.family,
+            encoders=detected.encoders,
+            prediction_type=detected.prediction_type,
+            native_size=detected.native_size,
+            pixel_multiple=detected.pixel_multiple,
+            zero_terminal_snr=detected.zero_terminal_snr,
+        )
+
+    def tokenize(self, text: str) -> list[int]:
+        return tokenizer.tokenize(text)
+
+    def token_text(self, token_id: int) -> str:
+        return tokenizer.token_text(token_id)
+
+    def token_vectors(self, ids: Sequence[int], encoder: str) -> Tensor:
+        return self._table(encoder)[list(ids)].float().cpu()
+
+    def all_token_vectors(self, encoder: str) -> Tensor:
+        return self._table(encoder).detach().clone().float().cpu()
+
+    def embeddings_folder(self) -> Path:
+        return self._embeddings
+
+    def log_folder(self) -> Path:
+        return self._logs
+
+    def refresh_embeddings(self) -> None:
+        """Every session and every picture reads the folder anew."""
+
+    @contextmanager
+    def training_session(self, request: SessionRequest) -> Iterator[StandaloneSession]:
+        from lib_ti.adapters.standalone.restore import checkpointing, modules_kept, random_state_kept
+        from lib_ti.adapters.standalone.session import StandaloneSession
+
+        with ExitStack() as stack:
+            model = stack.enter_context(self._exclusive_model())
+            stack.enter_context(random_state_kept(model.device))
+            stack.enter_context(modules_kept(model.networks.modules()))
+            stack.enter_context(checkpointing(model.networks.unet, request.checkpointing))
+            stack.callback(model.images.recall)
+            yield StandaloneSession(model, request, self._folder_embeddings())
+
+    def generate(self, request: ImageRequest) -> Image:
+        from lib_ti.adapters.standalone.prompts import Names
+
+        with self._exclusive_model() as model:
+            embeddings = self._folder_embeddings()
+            names = Names({name: embedding.rows for name, embedding in embeddings.items()})
+            return model.generate(request, names, {name: e.vectors for name, e in embeddings.items()})
+
+    def samplers(self) -> list[str]:
+        return sampler_names()
+
+    @contextmanager
+    def _exclusive_model(self) -> Iterator[Model]:
+        if not self._model_in_use.acquire(blocking=False):
+            raise Busy("The model is in use by another job.", "Wait until it is done, or stop it.")
+        try:
+            yield self._model
+        finally:
+            self._model_in_use.release()
+
+    @cached_property
+    def _model(self) -> Model:
+        from lib_ti.adapters.standalone.devices import choose_device, choose_dtype
+        from lib_ti.adapters.standalone.model import load_model
+
+        device = choose_device(self._device)
+        return load_model(self._source.path, self._source.detected, device, choose_dtype(self._dtype, device))
+
+    def _table(self, encoder: str) -> Tensor:
+        return self._model.prompts.encoders[encoder].table
+
+    def _folder_embeddings(self) -> dict[str, Embedding]:
+        from lib_ti.adapters.standalone.folder import load_folder
+
+        return load_folder(self._embeddings, self.model(), besides=self._logs)

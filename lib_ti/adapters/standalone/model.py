@@ -1,0 +1,107 @@
+"""A loaded checkpoint: everything that turns prompts into predictions and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lib_ti.adapters.standalone.conditioning import PromptEncoder
+from lib_ti.adapters.standalone.detection import Detected
+from lib_ti.adapters.standalone.images import ImageEncoder
+from lib_ti.adapters.standalone.networks import Networks, load_networks
+from lib_ti.adapters.standalone.noise import build_alphas_cumprod
+from lib_ti.adapters.standalone.prompts import Names
+from lib_ti.adapters.standalone.samplers import build_sampler
+from lib_ti.adapters.standalone.text import TextEncoder, Vectors
+from lib_ti.errors import HostError
+from lib_ti.host import Conditioning, ImageRequest, PictureSize
+
+
+@dataclass(frozen=True)
+class Model:
+    detected: Detected
+    networks: Networks
+    prompts: PromptEncoder
+    images: ImageEncoder
+    alphas_cumprod: Tensor
+    device: torch.device
+    dtype: torch.dtype
+
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """The UNet's raw output, [B, C, h, w] float32, computed in `dtype`."""
+        tensors = conditioning.tensors
+        added = None
+        if "pooled" in tensors:
+            added = {"text_embeds": tensors["pooled"].to(self.dtype), "time_ids": tensors["sizes"]}
+        if self.device.type == "cuda":
+            noisy = noisy.contiguous(memory_format=torch.channels_last)
+        output: Tensor = self.networks.unet(
+            noisy.to(self.dtype),
+            timesteps,
+            encoder_hidden_states=tensors["context"].to(self.dtype),
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0]
+        return output.float()
+
+    @torch.no_grad()
+    def generate(self, request: ImageRequest, names: Names, vectors: Vectors) -> Image.Image:
+        """Noise comes from a generator of its own on the CPU: one seed gives one picture, and no random state is touched."""
+        height, width = self._size(request.height), self._size(request.width)
+        guided = request.cfg > 1
+        conditioning = self._condition(request, names, vectors, PictureSize(height, width, 0, 0, height, width))
+        sampler = build_sampler(
+            request.sampler, self.alphas_cumprod, self.detected.prediction_type, self.detected.zero_terminal_snr
+        )
+        sampler.set_timesteps(request.steps, device=self.device)
+        generator = torch.Generator("cpu").manual_seed(request.seed)
+        cells = self.detected.pixel_multiple
+        shape = (1, self.networks.unet.config.in_channels, height // cells, width // cells)
+        latents = torch.randn(shape, generator=generator).to(self.device) * sampler.init_noise_sigma
+        extra = {"generator": generator} if "generator" in signature(sampler.step).parameters else {}
+        for timestep in sampler.timesteps:
+            scaled = sampler.scale_model_input(latents, timestep)
+            both = scaled.expand(2, -1, -1, -1) if guided else scaled
+            model_pred = self.predict(both, timestep.expand(len(both)), conditioning)
+            if guided:
+                without, with_prompt = model_pred.chunk(2)
+                model_pred = without + request.cfg * (with_prompt - without)
+            latents = sampler.step(model_pred, timestep, latents, return_dict=False, **extra)[0]
+        return self.images.decode(latents)
+
+    def _condition(self, request: ImageRequest, names: Names, vectors: Vectors, size: PictureSize) -> Conditioning:
+        """Rows: negative, then positive; the positive alone where guidance is off."""
+        prompts = [request.negative, request.prompt] if request.cfg > 1 else [request.prompt]
+        conditioning = self.prompts.encode(prompts, names, vectors, [size] * len(prompts), request.clip_skip)
+        if len(prompts) == 2 and not request.negative and self.detected.zero_empty_negative:
+            for key in ("context", "pooled"):
+                conditioning.tensors[key][0].zero_()
+        return conditioning
+
+    def _size(self, asked: int) -> int:
+        size, multiple = asked or self.detected.native_size, self.detected.pixel_multiple
+        if size % multiple:
+            near = max(multiple, round(size / multiple) * multiple)
+            raise HostError(
+                f"{size} pixels is no size this model can paint.", f"Sides are multiples of {multiple}: try {near}."
+            )
+        return size
+
+
+def load_model(path: Path, detected: Detected, device: torch.device, dtype: torch.dtype) -> Model:
+    networks = load_networks(path, detected, device, dtype)
+    encoders = [TextEncoder(info.name, networks.texts[info.name], info.padding_id) for info in detected.encoders]
+    return Model(
+        detected,
+        networks,
+        PromptEncoder(detected.family, encoders),
+        ImageEncoder(networks.vae, device),
+        build_alphas_cumprod(detected.zero_terminal_snr),
+        device,
+        dtype,
+    )

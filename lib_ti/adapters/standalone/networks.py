@@ -1,0 +1,121 @@
+"""The networks of a checkpoint or diffusers folder as frozen diffusers and transformers modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from lib_ti.adapters.standalone.checkpoint import load_weights
+from lib_ti.adapters.standalone.conversion import clip_weights, open_clip_weights, unet_weights, vae_weights
+from lib_ti.adapters.standalone.detection import Detected
+from lib_ti.errors import UnsupportedModel
+
+
+@dataclass(frozen=True)
+class Networks:
+    """`texts` by encoder name. The UNet has the session's dtype; the rest stays float32: the image encoder overflows in
+    half precision, and the text encoders carry the gradient of the few numbers that are trained."""
+
+    unet: Any
+    vae: Any
+    texts: Mapping[str, Any]
+
+    def modules(self) -> list[nn.Module]:
+        return [self.unet, self.vae, *self.texts.values()]
+
+
+def load_networks(path: Path, detected: Detected, device: torch.device, dtype: torch.dtype) -> Networks:
+    """Read all weights and put them on `device`. Raises UnsupportedModel where weights and architecture disagree."""
+    networks = (_from_folder if path.is_dir() else _from_checkpoint)(path, detected, dtype)
+    for module in networks.modules():
+        module.requires_grad_(False).eval().to(device=device)
+    if device.type == "cuda":
+        networks.unet.to(memory_format=torch.channels_last)
+    return networks
+
+
+def _from_checkpoint(path: Path, detected: Detected, dtype: torch.dtype) -> Networks:
+    state, configs = load_weights(path), detected.networks
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(configs["unet"])
+        vae = AutoencoderKL.from_config(configs["vae"])
+        first = CLIPTextModel(CLIPTextConfig(**_text_config(detected)))
+    _fill(unet, unet_weights(state, configs["unet"]), dtype, path, "UNet")
+    _fill(vae, vae_weights(state, configs["vae"]), torch.float32, path, "image encoder")
+    name = detected.encoders[0].name
+    if detected.family == "sd2":
+        weights = open_clip_weights(state, "cond_stage_model.", first.config.num_hidden_layers)
+        weights.pop("text_projection.weight", None)
+    else:
+        weights = clip_weights(state, "cond_stage_model." if detected.family == "sd1" else "conditioner.embedders.0.")
+    _fill(first, weights, torch.float32, path, f"text encoder {name}")
+    texts: dict[str, nn.Module] = {name: first}
+    if detected.family == "sdxl":
+        with torch.device("meta"):
+            second = CLIPTextModelWithProjection(CLIPTextConfig(**configs["text_encoder_2"]))
+        weights = open_clip_weights(state, "conditioner.embedders.1.", second.config.num_hidden_layers)
+        _fill(second, weights, torch.float32, path, "text encoder clip_g")
+        texts["clip_g"] = second
+    return Networks(unet, vae, texts)
+
+
+def _text_config(detected: Detected) -> dict[str, Any]:
+    """SD2 was trained on the last layer but one; its files hold the last one too, diffusers' folders do not."""
+    config: dict[str, Any] = detected.networks["text_encoder"]
+    return config | {"num_hidden_layers": config["num_hidden_layers"] - 1} if detected.family == "sd2" else config
+
+
+def _from_folder(path: Path, detected: Detected, dtype: torch.dtype) -> Networks:
+    def load(kind: Any, part: str, dtype: torch.dtype = torch.float32) -> Any:
+        variant = "fp16" if list((path / part).glob("*.fp16.*")) and not _has_plain_weights(path / part) else None
+        try:
+            return kind.from_pretrained(
+                str(path / part), local_files_only=True, variant=variant, torch_dtype=dtype, low_cpu_mem_usage=False
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UnsupportedModel(
+                f"The folder's part {part} cannot be loaded: {error}",
+                "Copy the folder again, with all its parts.",
+                str(path),
+            ) from error
+
+    texts = {detected.encoders[0].name: load(CLIPTextModel, "text_encoder")}
+    if detected.family == "sdxl":
+        texts["clip_g"] = load(CLIPTextModelWithProjection, "text_encoder_2")
+    return Networks(load(UNet2DConditionModel, "unet", dtype), load(AutoencoderKL, "vae"), texts)
+
+
+def _has_plain_weights(folder: Path) -> bool:
+    names = [file.name for file in folder.iterdir() if file.suffix in (".safetensors", ".bin")]
+    return any(".fp16." not in name for name in names)
+
+
+def _fill(module: nn.Module, weights: dict[str, Tensor], dtype: torch.dtype, path: Path, part: str) -> None:
+    """Give a module without storage its weights; they are copies, so that the file may change or go."""
+    wanted = {key: value for key, value in module.state_dict().items() if not key.endswith("position_ids")}
+    if any(key.startswith("text_model.") for key in wanted):
+        weights = {k if k.startswith("text_projection") else f"text_model.{k}": v for k, v in weights.items()}
+    missing = [key for key in wanted if key not in weights]
+    unknown = [key for key in weights if key not in wanted]
+    other = [key for key in wanted if key in weights and weights[key].shape != wanted[key].shape]
+    for keys, what in ((missing, "lacks"), (unknown, "has unknown"), (other, "has other shapes for")):
+        if keys:
+            raise UnsupportedModel(
+                f"The {part} in {path.name} {what} {len(keys)} weights, such as {', '.join(keys[:3])}.",
+                "The file is a variant of the model that is not supported, or it is damaged.",
+                where=str(path),
+            )
+    copies = {key: value.to(dtype=dtype, copy=True).contiguous() for key, value in weights.items()}
+    module.load_state_dict(copies, strict=False, assign=True)
+    for name, buffer in list(module.named_buffers()):
+        if buffer.is_meta:  # only CLIP's position_ids, which count up and are in no file
+            owner, _, own = name.rpartition(".")
+            counted = torch.arange(buffer.shape[-1]).expand(buffer.shape)
+            module.get_submodule(owner).register_buffer(own, counted, persistent=False)
