@@ -32,6 +32,12 @@ class App:
     def embeddings_folder(self, folder: str = "") -> Path:
         return Path(folder) if folder else self.host.embeddings_folder()
 
+    def templates(self) -> list[str]:
+        """Names of the prompt templates that come with us."""
+        from lib_ti.dataset.template import SHIPPED
+
+        return sorted(path.stem for path in SHIPPED.glob("*.txt"))
+
     def create(self, values: Mapping[str, Any]) -> Path:
         """Make a new embedding from flat or nested `CreateConfig` values and save it; the file's path."""
         from lib_ti.create import create_embedding, new_embedding_path
@@ -62,8 +68,7 @@ class App:
         config = build_config(TrainConfig, values)
         return self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control))
 
-    @staticmethod
-    def load_embedding(path: Path) -> Embedding:
+    def load_embedding(self, path: Path) -> Embedding:
         from lib_ti.embedding.files import load_embedding
 
         return load_embedding(path)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.app import App
 from lib_ti.cli.host import add_model_flags, open_app
+from lib_ti.embedding.files import load_embedding, load_header
 
 if TYPE_CHECKING:
     from lib_ti.embedding.embedding import Embedding
@@ -24,32 +25,18 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(args: argparse.Namespace) -> int:
-    embedding = App.load_embedding(args.file)
-    facts = describe(embedding)
+    facts = asdict(load_header(args.file))
+    embedding = load_embedding(args.file)
     if args.model:
         model = open_app(args, str(args.file.parent)).model()
-        embedding.fit_to(model)
-        facts["fits"] = model.name
+        embedding = embedding.fit_to(model)
+        facts |= {"family": embedding.family, "widths": embedding.widths, "fits": model.name}
+    rows = measure_rows(embedding)
     if args.json:
-        print(json.dumps({**facts, "vectors": measure_rows(embedding)}, ensure_ascii=False, default=str))
+        print(json.dumps({**facts, "vectors": rows}, ensure_ascii=False, default=str))
     else:
-        print("\n".join(_text(facts, measure_rows(embedding))))
+        print("\n".join(_text(facts, rows)))
     return 0
-
-
-def describe(embedding: Embedding) -> dict[str, Any]:
-    return {
-        "name": embedding.name,
-        "family": embedding.family,
-        "encoders": embedding.widths,
-        "rows": embedding.rows,
-        "step": embedding.step,
-        "model": embedding.model_name,
-        "model_hash": embedding.model_hash,
-        "created": embedding.created,
-        "notes": list(embedding.notes),
-        "recipe": dict(embedding.recipe),
-    }
 
 
 def measure_rows(embedding: Embedding) -> list[dict[str, Any]]:
@@ -70,12 +57,16 @@ def measure_rows(embedding: Embedding) -> list[dict[str, Any]]:
 def _text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     shown = {
         **facts,
-        "encoders": ", ".join(f"{name} ({width} wide)" for name, width in facts["encoders"].items()),
-        "notes": "; ".join(facts["notes"]),
-        "recipe": json.dumps(facts["recipe"], ensure_ascii=False, default=str) if facts["recipe"] else "",
+        "widths": ", ".join(f"{name} {width}" for name, width in facts["widths"].items()),
+        "notes": " ".join(facts["notes"]),
+        **{
+            key: json.dumps(facts[key], ensure_ascii=False, default=str)
+            for key in ("recipe", "token_tables")
+            if facts[key]
+        },
     }
     return [
-        *(f"{key.replace('_', ' '):<11} {value}" for key, value in shown.items() if value not in ("", None)),
+        *(f"{key.replace('_', ' '):<12} {value}" for key, value in shown.items() if value),
         "",
         f"{'encoder':<8} {'row':>3} {'min':>9} {'max':>9} {'length':>9}",
         *("{encoder:<8} {row:>3} {min:>9.4f} {max:>9.4f} {length:>9.4f}".format(**row) for row in rows),

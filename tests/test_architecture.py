@@ -1,0 +1,143 @@
+"""The map in `lib_ti/README.md` is held here: who may import whom, and what must stay cheap to import.
+
+An import counts wherever it stands: at the top, inside a function, or for annotations alone (`if TYPE_CHECKING`). The
+last two cost nothing at run time, but they tie the parts together all the same.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "lib_ti"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+
+HOSTS = {"modules", "modules_forge", "backend", "launch", "diffusers", "transformers"}
+MAY_IMPORT_HOSTS = ("lib_ti.adapters.", "lib_ti.demo.")  # the demo's recipe trains diffusers networks
+TORCH_FREE = ("errors", "events", "control", "host", "infotext", "app", "config", "dataset", "jobs", "cli", "ui")
+LONGEST = 300
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names of all modules that a file imports; `from a import b` gives a.b where that is a module of ours."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                yield inner if inner in MODULES else module
+
+
+def part(module: str) -> str:
+    """lib_ti.embedding.files -> embedding"""
+    return module.split(".")[1]
+
+
+def parts() -> set[str]:
+    return {part(module) for module in MODULES if part(module) not in ("__init__", "__main__")}
+
+
+def read_rules() -> dict[str, set[str]]:
+    """What each part may import, from the README's block of lines `part part -> part part.file (remark)`."""
+    block = re.search(r"## Import direction.*?```\n(.*?)```", (PACKAGE / "README.md").read_text(encoding="utf-8"), re.S)
+    assert block
+    rules: dict[str, set[str]] = {}
+    for line in block[1].splitlines():
+        left, arrow, right = re.sub(r"\(.*?\)", "", line).partition("->")
+        assert arrow, f"not a rule: {line!r}"
+        allowed = set(right.split())
+        if {"everything", "but"} <= allowed:
+            allowed = parts() - allowed
+        for name in left.split():
+            rules[name] = allowed - {"nothing"}
+    return rules
+
+
+RULES = read_rules()
+
+
+def test_the_map_rules_every_part() -> None:
+    assert RULES.keys() == parts()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if part(module) in RULES])
+def test_imports_follow_the_map(module: str) -> None:
+    allowed = RULES[part(module)]
+    for name in imports(MODULES[module]):
+        if name.startswith("lib_ti.") and part(name) != part(module):
+            assert part(name) in allowed or name.removeprefix("lib_ti.") in allowed, f"{module} imports {name}"
+
+
+def test_there_are_no_cycles() -> None:
+    graph = {module: {name for name in imports(path) if name in MODULES} for module, path in MODULES.items()}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def test_hosts_are_imported_by_their_adapters_alone() -> None:
+    for module, path in MODULES.items():
+        if not module.startswith(MAY_IMPORT_HOSTS):
+            found = {name.split(".")[0] for name in imports(path)} & HOSTS
+            assert not found, f"{module} imports {found}"
+
+
+def test_gradio_is_imported_by_the_tab_alone() -> None:
+    for module, path in MODULES.items():
+        names = {name.split(".")[0] for name in imports(path)}
+        assert "gradio" not in names or part(module) == "ui", module
+        assert part(module) != "ui" or not names & {"torch", "numpy"}, module
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if part(module) in TORCH_FREE])
+def test_what_must_open_at_once_does_not_wait_for_torch(module: str) -> None:
+    """In one fresh interpreter for the command line, see `test_the_command_line…`; here by reading, for each file."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    names = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert not {name.split(".")[0] for name in names} & {"torch", "safetensors", *HOSTS}
+
+
+def test_the_command_line_the_facade_and_the_parsers_load_no_torch() -> None:
+    """`--help` and a mistyped setting must answer at once, and a WebUI must not wait for us at its start."""
+    free = [
+        module
+        for module in MODULES
+        if part(module) in TORCH_FREE and part(module) != "ui" and not module.endswith("__init__")
+    ]
+    code = f"import sys, {', '.join(free)}; print(*sorted({{'torch', 'diffusers', 'transformers', 'gradio'}} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.stderr == ""
+    assert result.stdout.strip() == ""
+
+
+def test_a_webui_finds_exactly_one_script() -> None:
+    """Every .py file in `scripts/` is run by a WebUI as a script of its own."""
+    assert len(list((ROOT / "scripts").glob("*.py"))) == 1
+
+
+def test_no_module_lies_at_the_top_level() -> None:
+    """There, another extension's module of the same name would win. `install.py` is run, not imported."""
+    assert [path.name for path in ROOT.glob("*.py")] == ["install.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_small_and_are_named_by_their_subject(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+    assert path.stem not in ("utils", "util", "helpers", "misc", "common", "base")
+    if path.name == "__init__.py":
+        assert path.read_text(encoding="utf-8").strip() == "", "a re-export would drag torch into the parser"
+
+
+def test_the_readme_of_the_package_names_every_part() -> None:
+    table = (PACKAGE / "README.md").read_text(encoding="utf-8").split("## Import direction")[0]
+    for name in parts():
+        assert f"`{name}/`" in table or f"`{name}.py`" in table, name
