@@ -84,8 +84,8 @@ def keep_shape(original: Size, area: int, step: int) -> Fit:
     Only a side shorter than one `step` is enlarged. `area` must be at least step x step.
     """
     scale = min(1.0, math.sqrt(area / math.prod(original)))
-    width, height = (max(step, int(side * scale + 1e-6) // step * step) for side in original)
-    width, height = min(width, area // height // step * step), min(height, area // width // step * step)
+    longest = area // step // step * step  # beside a side of one step
+    width, height = (min(longest, max(step, int(side * scale + 1e-6) // step * step)) for side in original)
     if scale == 1.0 and width <= original[0] and height <= original[1]:
         return _crop_middle(original, original, (width, height))
     return cover(original, (width, height))

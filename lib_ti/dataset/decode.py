@@ -4,7 +4,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lib_ti.dataset.bucket import Fit
 from lib_ti.errors import Fault, InvalidDataset
@@ -27,6 +27,8 @@ def load_image(path: Path) -> Image.Image:
             _refuse_oddities(path, image)
             image.load()
             return _to_rgb(_upright(image))
+    except UnidentifiedImageError as error:
+        raise InvalidDataset([Fault(str(path), "is not a picture in a format that can be read", _RESAVE)]) from error
     except _BROKEN as error:
         raise InvalidDataset([Fault(str(path), f"cannot be decoded: {error}", _RESAVE)]) from error
     except Image.DecompressionBombError as error:
@@ -58,8 +60,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode.startswith("I"):  # 16-bit grey, which convert() alone would clip at 255
+        image.info.pop("transparency", None)  # one grey value of 65536: nobody means it
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image.convert("RGB")
     image = image.convert("RGBA")

@@ -1,7 +1,7 @@
 """Which files of a folder are training pictures, and what kohya-style folder names say about them.
 
 `100_sks woman` means: each picture in it 100 times an epoch, and "sks woman" as the caption of those without a .txt file. Such
-folders are understood as the data set itself and one level inside it; no other subfolder is entered.
+a folder may be the data set itself or lie in it; no other subfolder is entered.
 """
 
 import re
@@ -16,8 +16,8 @@ FIELD = "data.folder"
 ENDINGS = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .avif .heic .heif .jxl".split()  # noqa: SIM905
 )
-MAX_REPEATS = 10_000
-_KOHYA = re.compile(r"(?P<repeats>[0-9]{1,9})_(?P<words>.+)")
+MAX_REPEATS = 1000
+_KOHYA = re.compile(r"(?P<repeats>0*[1-9][0-9]*)_(?P<words>.+)")
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,9 @@ def list_pictures(folder: Path) -> list[PictureFile]:
         files = sorted(_walk(folder), key=lambda file: file.name)
     except OSError as error:
         raise _refused(f"{str(folder)!r} cannot be read: {error.strerror}", "check its permissions") from error
-    wrong = sorted({file.path.parent.name for file in files if not 1 <= file.repeats <= MAX_REPEATS})
-    if wrong:
-        faults = [
-            Fault(name, f"repeats must be 1 to {MAX_REPEATS}", "rename the folder or move it away") for name in wrong
-        ]
-        raise InvalidDataset(faults)
+    if endless := sorted({file.path.parent.name for file in files if file.repeats > MAX_REPEATS}):
+        hint = "rename the folder or move it away"
+        raise InvalidDataset([Fault(name, f"more than {MAX_REPEATS} repeats", hint) for name in endless])
     if not files:
         raise _refused(
             f"{str(folder)!r} holds no pictures",
@@ -55,18 +52,23 @@ def list_pictures(folder: Path) -> list[PictureFile]:
 
 
 def _walk(folder: Path) -> Iterator[PictureFile]:
-    yield from _files(folder, "")
+    own = _kohya(folder)
+    # A data set's own folder may be called anything, 20240131_holiday too; that is a date.
+    yield from _files(folder, "", *(own if own and own[0] <= MAX_REPEATS else (1, "")))
     for inner in folder.iterdir():
-        if inner.is_dir() and _KOHYA.fullmatch(inner.name):
-            yield from _files(inner, f"{inner.name}/")
+        if inner.is_dir() and (kohya := _kohya(inner)):
+            yield from _files(inner, f"{inner.name}/", *kohya)
 
 
-def _files(folder: Path, prefix: str) -> Iterator[PictureFile]:
-    kohya = _KOHYA.fullmatch(folder.name)
-    repeats, words = (int(kohya["repeats"]), kohya["words"]) if kohya else (1, "")
+def _files(folder: Path, prefix: str, repeats: int, class_words: str) -> Iterator[PictureFile]:
     for path in folder.iterdir():
         if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file():
-            yield PictureFile(path, prefix + path.name, repeats, words)
+            yield PictureFile(path, prefix + path.name, repeats, class_words)
+
+
+def _kohya(folder: Path) -> tuple[int, str] | None:
+    match = _KOHYA.fullmatch(folder.resolve().name)
+    return (int(match["repeats"]), match["words"].strip()) if match else None
 
 
 def _refused(message: str, hint: str) -> InvalidDataset:

@@ -1,0 +1,168 @@
+"""The scan: a user mends everything in one go, and what passes can be trained to the end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lib_ti.config.train import DataPart
+from lib_ti.dataset.dataset import Dataset, buckets
+from lib_ti.dataset.picture import load_picture
+from lib_ti.dataset.scan import scan_dataset
+from lib_ti.errors import InvalidDataset
+
+DEMO = Path(__file__).parents[2] / "lib_ti" / "demo" / "pictures"
+
+
+def save(folder: Path, name: str, size: tuple[int, int] = (512, 512), mode: str = "RGB") -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size).save(folder / name)
+
+
+def scan(data: DataPart, name: str = "foo", size: int = 512) -> Dataset:
+    return scan_dataset(data, name, size, 8)
+
+
+def faults(data: DataPart, name: str = "foo") -> dict[str, str]:
+    with pytest.raises(InvalidDataset) as caught:
+        scan(data, name)
+    return {fault.where: fault.message for fault in caught.value.faults}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataPart:
+    """Two good pictures in a folder, one with a caption."""
+    folder = tmp_path / "pictures"
+    save(folder, "1-red boat.png")
+    save(folder, "2.jpg", (1200, 800))
+    (folder / "2.txt").write_text("a boat, at sea", encoding="utf-8")
+    return DataPart(folder=str(folder), template="subject_filewords")
+
+
+def test_a_good_folder_is_understood(data: DataPart) -> None:
+    dataset = scan(data)
+    assert [(p.name, p.caption, p.repeats, p.fit.target) for p in dataset.pictures] == [
+        ("1-red boat.png", "red boat", 1, (512, 512)),
+        ("2.jpg", "a boat, at sea", 1, (640, 384)),
+    ]
+    assert dataset.template.name == "subject_filewords"
+    assert dataset.warnings == ()
+    assert dataset.samples_per_epoch == 2
+    for picture in dataset.pictures:
+        assert load_picture(picture.path, picture.fit).pixels.shape[::-1][:2] == picture.fit.target
+
+
+def test_the_demo_pictures_train_at_the_demo_models_size() -> None:
+    dataset = scan(DataPart(folder=str(DEMO), template="subject"), size=Image.open(DEMO / "01.png").width)
+    assert dataset.warnings == ()
+    assert len(buckets(dataset)) == 1
+
+
+def test_the_folder_may_be_pasted_with_quotes(data: DataPart) -> None:
+    assert len(scan(replace(data, folder=f' "{data.folder}" ')).pictures) == 2
+
+
+def test_every_fault_is_reported_at_once_by_file(data: DataPart) -> None:
+    folder = Path(data.folder)
+    (folder / "broken.png").write_bytes((folder / "2.jpg").read_bytes()[:300])
+    (folder / "page.jpg").write_text("<html>")
+    save(folder, "small.png", (100, 100))
+    save(folder, "clear.png", mode="RGBA")
+    Image.new("L", (512, 512)).save(
+        folder / "moving.gif", save_all=True, append_images=[Image.new("L", (512, 512), 9)], duration=9
+    )
+    save(folder, "20_x/odd caption.png", (90, 90))
+    (folder / "20_x" / "odd caption.txt").write_bytes(b"\xff\xff")
+    found = faults(replace(data, template="subjekt", alpha_weight=True, word_regex="(", width=510, height=512))
+    assert found["data.template"] == "there is no template 'subjekt'"
+    assert found["data.width"] == "the model cannot use 510 pixels"
+    assert "is not a regular expression" in found["data.word_regex"]
+    assert "cannot be decoded" in found["broken.png"]
+    assert "not a picture" in found["page.jpg"]
+    assert found["small.png"] == "is too small: 100x100 pixels for training at 510x512"
+    assert "wholly transparent" in found["clear.png"]
+    assert "animation of 2 frames" in found["moving.gif"]
+    assert "not UTF-8" in found["20_x/odd caption.txt"]
+    assert "too small" in found["20_x/odd caption.png"]
+    assert len(found) == 10
+
+
+def test_a_bad_template_does_not_hide_a_missing_folder(tmp_path: Path) -> None:
+    assert set(faults(DataPart(folder=str(tmp_path / "gone"), template="gone"))) == {"data.folder", "data.template"}
+
+
+@pytest.mark.parametrize("fit", ["buckets", "crop", "squash", "variable"])
+@pytest.mark.parametrize(("side", "refused"), [(127, True), (128, False)])
+def test_too_small_is_below_a_quarter_whatever_the_fit(tmp_path: Path, fit: str, side: int, refused: bool) -> None:
+    save(tmp_path, "a.png", (side, side))
+    data = DataPart(folder=str(tmp_path), template="none", fit=fit)
+    if refused:
+        assert "too small" in faults(data)["a.png"]
+    else:
+        assert len(scan(data).pictures) == 1
+
+
+def test_a_clear_picture_is_fine_where_alpha_is_no_weight(data: DataPart) -> None:
+    save(Path(data.folder), "clear.png", mode="RGBA")
+    (found,) = (p for p in scan(data).pictures if p.name == "clear.png")
+    assert found.has_alpha
+
+
+def test_a_picture_opaque_only_where_it_is_cut_off_teaches_nothing(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (1024, 512), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 100, 512))
+    image.save(tmp_path / "a.png")
+    data = DataPart(folder=str(tmp_path), template="none", alpha_weight=True, fit="crop")
+    assert "wholly transparent where it is used" in faults(data)["a.png"]
+    assert len(scan(replace(data, fit="squash")).pictures) == 1
+
+
+def test_kohya_folders_repeat_and_caption(tmp_path: Path) -> None:
+    save(tmp_path, "10_sks boat/IMG_1.png")
+    save(tmp_path, "10_sks boat/IMG_2.png")
+    (tmp_path / "10_sks boat" / "IMG_2.txt").write_text("at sea")
+    save(tmp_path, "plain.png")
+    dataset = scan(DataPart(folder=str(tmp_path), template="subject_filewords"))
+    assert [(p.caption, p.repeats) for p in dataset.pictures] == [("sks boat", 10), ("at sea", 10), ("plain", 1)]
+    assert dataset.samples_per_epoch == 21
+
+
+def test_progress_counts_every_picture(data: DataPart) -> None:
+    seen: list[tuple[int, int]] = []
+    scan_dataset(data, "foo", 512, 8, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_the_width_and_height_asked_for_are_used(data: DataPart) -> None:
+    dataset = scan(replace(data, width=384, height=640, fit="crop"))
+    assert buckets(dataset) == {(384, 640): 2}
+
+
+def test_buckets_are_counted_for_the_plan(data: DataPart) -> None:
+    save(Path(data.folder), "3.png", (600, 400))
+    assert buckets(scan(data)) == {(640, 384): 2, (512, 512): 1}
+
+
+def fingerprint(data: DataPart) -> str:
+    return scan(data).fingerprint
+
+
+def test_the_fingerprint_survives_a_move_of_the_folder(data: DataPart, tmp_path: Path) -> None:
+    before = fingerprint(data)
+    Path(data.folder).rename(tmp_path / "elsewhere")
+    assert fingerprint(replace(data, folder=str(tmp_path / "elsewhere"))) == before
+
+
+def test_the_fingerprint_tells_of_any_change(data: DataPart) -> None:
+    folder = Path(data.folder)
+    seen = [fingerprint(data), fingerprint(replace(data, template="subject")), fingerprint(replace(data, fit="crop"))]
+    (folder / "2.txt").write_text("a boat, at anchor", encoding="utf-8")
+    seen.append(fingerprint(data))
+    save(folder, "2.jpg", (1200, 801))
+    seen.append(fingerprint(data))
+    save(folder, "3.png")
+    seen.append(fingerprint(data))
+    (folder / "3.png").rename(folder / "0.png")
+    seen.append(fingerprint(data))
+    assert len(set(seen)) == len(seen)
