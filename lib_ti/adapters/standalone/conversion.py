@@ -31,8 +31,12 @@ def vae_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> State
 
 
 def clip_weights(state: Mapping[str, Tensor], prefix: str) -> StateDict:
-    """Bare names ("encoder.layers.0 …"): files and releases of transformers differ in a leading `text_model.`."""
-    bare = {key.removeprefix("text_model."): value for key, value in _under(state, prefix + "transformer.").items()}
+    return bare_weights(_under(state, prefix + "transformer."))
+
+
+def bare_weights(state: Mapping[str, Tensor]) -> StateDict:
+    """Names from "encoder.layers.0 …" on: files and releases of transformers differ in a leading `text_model.`."""
+    bare = {key.removeprefix("text_model."): value for key, value in state.items()}
     return {key: value for key, value in bare.items() if not key.endswith("position_ids")}
 
 

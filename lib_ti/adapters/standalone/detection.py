@@ -89,14 +89,24 @@ def encoders_of(family: Family, networks: Mapping[str, Any]) -> tuple[EncoderInf
     return EncoderInfo("clip_l", width, 49407), EncoderInfo("clip_g", networks["text_encoder_2"]["hidden_size"], 0)
 
 
+def refuse_inputs(channels: int) -> None:
+    """A UNet that reads more than noisy latents is another kind of model."""
+    if channels != 4:
+        raise UnsupportedModel(f"This is {_INPUTS.get(channels, f'a model with {channels} input channels')}.", USE)
+
+
+def find_table(header: Header, encoder: int) -> str:
+    """The key of the token table of the first (0) or second (1) text encoder; in a diffusers folder each file has one."""
+    tables = sorted(key for key in header.shapes if key.endswith("token_embedding.weight"))
+    return tables[min(encoder, len(tables) - 1)]
+
+
 def _family(shapes: Mapping[str, tuple[int, ...]]) -> Family:
     _refuse_matches(shapes, _OTHERS)
     if UNET + "input_blocks.0.0.weight" not in shapes:
         _refuse_matches(shapes, _LONE_PARTS)
         raise UnsupportedModel(f"No diffusion model is in this file; it starts with {_some(shapes)}.", USE)
-    channels = shapes[UNET + "input_blocks.0.0.weight"][1]
-    if channels != 4:
-        raise UnsupportedModel(f"This is {_INPUTS.get(channels, f'a model with {channels} input channels')}.", USE)
+    refuse_inputs(shapes[UNET + "input_blocks.0.0.weight"][1])
     sdxl = [_has(shapes, prefix) for prefix in _SDXL_TEXT]
     if all(sdxl) and UNET + "label_emb.0.0.weight" in shapes:
         return "sdxl"

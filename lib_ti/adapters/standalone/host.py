@@ -33,6 +33,7 @@ class StandaloneHost:
         self._embeddings = embeddings
         self._logs = logs
         self._model_in_use = threading.Lock()
+        self._tables: dict[str, Tensor] = {}
 
     def model(self) -> ModelInfo:
         detected = self._source.detected
@@ -54,10 +55,10 @@ class StandaloneHost:
         return tokenizer.token_text(token_id)
 
     def token_vectors(self, ids: Sequence[int], encoder: str) -> Tensor:
-        return self._table(encoder)[list(ids)].float().cpu()
+        return self._table(encoder)[list(ids)]
 
     def all_token_vectors(self, encoder: str) -> Tensor:
-        return self._table(encoder).detach().clone().float().cpu()
+        return self._table(encoder).clone()
 
     def embeddings_folder(self) -> Path:
         return self._embeddings
@@ -110,7 +111,9 @@ class StandaloneHost:
         return load_model(self._source.path, self._source.detected, device, choose_dtype(self._dtype, device))
 
     def _table(self, encoder: str) -> Tensor:
-        return self._model.prompts.encoders[encoder].table
+        if encoder not in self._tables:
+            self._tables[encoder] = self._source.load_table(encoder).float()
+        return self._tables[encoder]
 
     def _folder_embeddings(self) -> dict[str, Embedding]:
         from lib_ti.adapters.standalone.folder import load_folder

@@ -13,8 +13,15 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from lib_ti.adapters.standalone.checkpoint import load_weights
-from lib_ti.adapters.standalone.conversion import clip_weights, open_clip_weights, unet_weights, vae_weights
+from lib_ti.adapters.standalone.conversion import (
+    bare_weights,
+    clip_weights,
+    open_clip_weights,
+    unet_weights,
+    vae_weights,
+)
 from lib_ti.adapters.standalone.detection import Detected
+from lib_ti.adapters.standalone.diffusers_folder import weights_file
 from lib_ti.errors import UnsupportedModel
 
 
@@ -46,39 +53,28 @@ def _from_checkpoint(path: Path, detected: Detected, dtype: torch.dtype) -> Netw
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(configs["unet"])
         vae = AutoencoderKL.from_config(configs["vae"])
-        first = CLIPTextModel(CLIPTextConfig(**_text_config(detected)))
     _fill(unet, unet_weights(state, configs["unet"]), dtype, path, "UNet")
     _fill(vae, vae_weights(state, configs["vae"]), torch.float32, path, "image encoder")
-    name = detected.encoders[0].name
-    if detected.family == "sd2":
-        weights = open_clip_weights(state, "cond_stage_model.", first.config.num_hidden_layers)
-        weights.pop("text_projection.weight", None)
-    else:
-        weights = clip_weights(state, "cond_stage_model." if detected.family == "sd1" else "conditioner.embedders.0.")
-    _fill(first, weights, torch.float32, path, f"text encoder {name}")
-    texts: dict[str, nn.Module] = {name: first}
-    if detected.family == "sdxl":
-        with torch.device("meta"):
-            second = CLIPTextModelWithProjection(CLIPTextConfig(**configs["text_encoder_2"]))
-        weights = open_clip_weights(state, "conditioner.embedders.1.", second.config.num_hidden_layers)
-        _fill(second, weights, torch.float32, path, "text encoder clip_g")
-        texts["clip_g"] = second
-    return Networks(unet, vae, texts)
-
-
-def _text_config(detected: Detected) -> dict[str, Any]:
-    """SD2 was trained on the last layer but one; its files hold the last one too, diffusers' folders do not."""
-    config: dict[str, Any] = detected.networks["text_encoder"]
-    return config | {"num_hidden_layers": config["num_hidden_layers"] - 1} if detected.family == "sd2" else config
+    first, layers = configs["text_encoder"], configs["text_encoder"]["num_hidden_layers"]
+    if detected.family == "sd1":
+        return Networks(unet, vae, _texts(path, detected, [(first, clip_weights(state, "cond_stage_model."))]))
+    if detected.family == "sd2":  # trained on the last layer but one; diffusers' folders do not hold the last one
+        weights = open_clip_weights(state, "cond_stage_model.", layers - 1)
+        return Networks(unet, vae, _texts(path, detected, [(first | {"num_hidden_layers": layers - 1}, weights)]))
+    second = configs["text_encoder_2"]
+    parts = [
+        (first, clip_weights(state, "conditioner.embedders.0.")),
+        (second, open_clip_weights(state, "conditioner.embedders.1.", second["num_hidden_layers"])),
+    ]
+    return Networks(unet, vae, _texts(path, detected, parts))
 
 
 def _from_folder(path: Path, detected: Detected, dtype: torch.dtype) -> Networks:
-    def load(kind: Any, part: str, dtype: torch.dtype = torch.float32) -> Any:
-        variant = "fp16" if list((path / part).glob("*.fp16.*")) and not _has_plain_weights(path / part) else None
+    def load(kind: Any, part: str, dtype: torch.dtype) -> Any:
+        variant = "fp16" if ".fp16." in weights_file(path / part).name else None
+        options = {"variant": variant, "torch_dtype": dtype, "low_cpu_mem_usage": False, "local_files_only": True}
         try:
-            return kind.from_pretrained(
-                str(path / part), local_files_only=True, variant=variant, torch_dtype=dtype, low_cpu_mem_usage=False
-            )
+            return kind.from_pretrained(str(path / part), **options)
         except (OSError, ValueError, RuntimeError) as error:
             raise UnsupportedModel(
                 f"The folder's part {part} cannot be loaded: {error}",
@@ -86,15 +82,24 @@ def _from_folder(path: Path, detected: Detected, dtype: torch.dtype) -> Networks
                 str(path),
             ) from error
 
-    texts = {detected.encoders[0].name: load(CLIPTextModel, "text_encoder")}
-    if detected.family == "sdxl":
-        texts["clip_g"] = load(CLIPTextModelWithProjection, "text_encoder_2")
-    return Networks(load(UNet2DConditionModel, "unet", dtype), load(AutoencoderKL, "vae"), texts)
+    names = [name for name in ("text_encoder", "text_encoder_2") if name in detected.networks]
+    parts = [(detected.networks[name], bare_weights(load_weights(weights_file(path / name)))) for name in names]
+    unet, vae = load(UNet2DConditionModel, "unet", dtype), load(AutoencoderKL, "vae", torch.float32)
+    return Networks(unet, vae, _texts(path, detected, parts))
 
 
-def _has_plain_weights(folder: Path) -> bool:
-    names = [file.name for file in folder.iterdir() if file.suffix in (".safetensors", ".bin")]
-    return any(".fp16." not in name for name in names)
+def _texts(path: Path, detected: Detected, parts: list[tuple[Any, dict[str, Tensor]]]) -> dict[str, Any]:
+    """Text encoders by name, from their configurations and weights."""
+    texts = {}
+    for info, (config, weights) in zip(detected.encoders, parts, strict=True):
+        pooled = info.name == "clip_g"
+        with torch.device("meta"):
+            text = (CLIPTextModelWithProjection if pooled else CLIPTextModel)(CLIPTextConfig(**config))
+        if not pooled:
+            weights.pop("text_projection.weight", None)
+        _fill(text, weights, torch.float32, path, f"text encoder {info.name}")
+        texts[info.name] = text
+    return texts
 
 
 def _fill(module: nn.Module, weights: dict[str, Tensor], dtype: torch.dtype, path: Path, part: str) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lib_ti
 from lib_ti.adapters.standalone.checkpoint import load_header, load_tensor
-from lib_ti.adapters.standalone.detection import Detected, detect_checkpoint
+from lib_ti.adapters.standalone.detection import Detected, detect_checkpoint, find_table
+from lib_ti.adapters.standalone.diffusers_folder import detect_folder, weights_file
 from lib_ti.errors import UnsupportedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEMOS = ("demo", "demo-xl")
 
@@ -22,9 +27,15 @@ class Source:
     @property
     def hashed_file(self) -> Path:
         """The file whose hash names the model: a folder goes by its UNet."""
-        if self.path.is_file():
-            return self.path
-        return next(file for file in sorted((self.path / "unet").iterdir()) if file.suffix in (".safetensors", ".bin"))
+        return self.path if self.path.is_file() else weights_file(self.path / "unet")
+
+    def load_table(self, encoder: str) -> Tensor:
+        """One text encoder's token table, [vocabulary, D], without loading the model."""
+        index = [info.name for info in self.detected.encoders].index(encoder)
+        file = self.path
+        if self.path.is_dir():
+            file = weights_file(self.path / ("text_encoder", "text_encoder_2")[index])
+        return load_tensor(file, find_table(load_header(file), index))
 
 
 def open_source(model: str) -> Source:
@@ -34,10 +45,14 @@ def open_source(model: str) -> Source:
         raise UnsupportedModel(
             f"There is no model {model!r}.", "Give a .safetensors or .ckpt file, a diffusers folder, demo or demo-xl."
         )
-    beside = path.with_suffix(".yaml")
-    yaml = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
     try:
-        detected = detect_checkpoint(load_header(path), yaml, lambda key: float(load_tensor(path, key).float().std()))
+        detected = detect_folder(path) if path.is_dir() else _detect_file(path)
     except UnsupportedModel as error:
         raise UnsupportedModel(error.message, error.hint, where=error.where or path.name) from error
     return Source(path, path.stem if path.is_file() else path.name, detected)
+
+
+def _detect_file(path: Path) -> Detected:
+    beside = path.with_suffix(".yaml")
+    yaml = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+    return detect_checkpoint(load_header(path), yaml, lambda key: float(load_tensor(path, key).float().std()))
