@@ -4,6 +4,7 @@ It answers the whole protocol of `lib_ti.host`, for one encoder ("sd1") or two w
 """
 
 import random
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,10 @@ from lib_ti.host import (
 VOCABULARY, TOKENS, CELL = 1000, 24, 8
 
 
+def words(text: str) -> list[str]:
+    return re.findall(r"[\w-]+", text.lower())
+
+
 def word_id(word: str) -> int:
     return zlib.crc32(word.encode()) % (VOCABULARY - 1) + 1
 
@@ -35,7 +40,9 @@ class ToyHost:
         self.folder, self.family = folder, family
         chance = torch.Generator().manual_seed(5)
         self.widths = {"clip_l": 6} if family == "sd1" else {"clip_l": 6, "clip_g": 5}
-        self.tables = {name: torch.randn(VOCABULARY, width, generator=chance) * 0.4 for name, width in self.widths.items()}
+        self.tables = {
+            name: torch.randn(VOCABULARY, width, generator=chance) * 0.4 for name, width in self.widths.items()
+        }
         total = sum(self.widths.values())
         self.mix = torch.randn(total, total, generator=chance) / total**0.5
         self.look = torch.randn(total, 4, generator=chance)
@@ -51,7 +58,7 @@ class ToyHost:
         return ModelInfo("toy", "0123456789", self.family, encoders, self.prediction_type, 64, CELL)  # type: ignore[arg-type]
 
     def tokenize(self, text: str) -> list[int]:
-        return [word_id(word) for word in text.lower().split()]
+        return [word_id(word) for word in words(text)]
 
     def token_text(self, token_id: int) -> str:
         return f"word{token_id}"
@@ -104,7 +111,7 @@ class ToySession:
         return Latents(mean, 0.1 + 0.05 * mean.abs())
 
     def placeholder_rows(self, prompt: str) -> int:
-        return sum(self.request.vectors for word in prompt.split()[:TOKENS] if word == self.request.placeholder)
+        return sum(self.request.vectors for word in words(prompt)[:TOKENS] if word == self.request.placeholder)
 
     def encode_prompts(
         self, prompts: Sequence[str], vectors: Mapping[str, torch.Tensor], sizes: Sequence[PictureSize]
@@ -115,12 +122,17 @@ class ToySession:
         if self.host.family == "sd1":
             return Conditioning({"crossattn": context})
         pooled = torch.tanh(context[..., -self.host.widths["clip_g"] :].mean(1))
-        numbers = torch.tensor([[s.original_height, s.original_width, s.crop_top, s.crop_left, s.target_height, s.target_width] for s in sizes])
+        numbers = torch.tensor(
+            [
+                [s.original_height, s.original_width, s.crop_top, s.crop_left, s.target_height, s.target_width]
+                for s in sizes
+            ]
+        )
         return Conditioning({"crossattn": context, "vector": torch.cat([pooled, numbers / 100], 1)})
 
     def embed(self, encoder: str, prompt: str, vectors: Mapping[str, torch.Tensor]) -> torch.Tensor:
         rows = []
-        for word in prompt.split():
+        for word in words(prompt):
             is_name = word == self.request.placeholder
             rows.append(vectors[encoder] if is_name else self.host.token_vectors([word_id(word)], encoder))
         return torch.cat([*rows, self.host.token_vectors([0] * TOKENS, encoder)])[:TOKENS]
@@ -130,7 +142,9 @@ class ToySession:
         colour = conditioning.tensors["crossattn"].mean(1) @ self.host.look
         if "vector" in conditioning.tensors:
             colour = colour + conditioning.tensors["vector"] @ self.host.pool
-        out = F.conv2d(noisy + colour[:, :, None, None], self.host.kernel, padding=1) * (1 + timesteps[:, None, None, None] / 1000)
+        out = F.conv2d(noisy + colour[:, :, None, None], self.host.kernel, padding=1) * (
+            1 + timesteps[:, None, None, None] / 1000
+        )
         return out * float("nan") if self.host.predictions == self.host.spoil_at else out
 
     def preview(self, request: ImageRequest, vectors: Mapping[str, torch.Tensor]) -> Image.Image:
