@@ -40,7 +40,9 @@ def create_embedding(host: TextModel, config: CreateConfig) -> Embedding:
             ids = _token_ids(host, config.init, "init")
             recipe |= {"init": config.init, "tokens": spread(ids, config.vectors)}
             if len(ids) > config.vectors:
-                left = " ".join(host.token_text(ids[i]) for i in _left_out(len(ids), config.vectors))
+                left = " ".join(
+                    host.token_text(ids[i]).removesuffix("</w>") for i in _left_out(len(ids), config.vectors)
+                )
                 notes = (f"The text has {len(ids)} tokens for {config.vectors} vectors; left out: {left}.",)
         case "embedding":
             if not config.file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +100,10 @@ def _open(path: Path) -> tuple[Header, Found]:
     found, facts = find_layout(saved), read_metadata(metadata)
     found = _as_labelled(found, facts)
     inside = (facts.name if facts else "") or _text(found.values.get("name"))
-    header = _header(found, inside if name_inside_wins and inside else path.stem, facts)
-    return header, found
+    if inside in ("", path.stem) or name_inside_wins:
+        return _header(found, inside or path.stem, facts), found
+    note = f"It calls itself {inside!r}; WebUIs call it by its file's name."
+    return _header(replace(found, notes=(*found.notes, note)), path.stem, facts), found
 
 
 def _read(path: Path) -> tuple[Any, Mapping[str, str], bool]:
@@ -111,7 +113,7 @@ def _read(path: Path) -> tuple[Any, Mapping[str, str], bool]:
         start = file.read(16)
         if not start:
             raise InvalidEmbedding("The file is empty.", "Delete it, or fetch it anew.")
-        if is_safetensors(start) and not start.startswith(b"PK"):
+        if is_safetensors(start):
             return *read_safetensors(path), False
         if size > MAX_FILE_BYTES:
             raise InvalidEmbedding(
@@ -140,7 +142,7 @@ def _as_labelled(found: Found, facts: Facts | None) -> Found:
     if facts is None or len(found.tensors) != 1 or list(facts.encoders.values()) != list(found.widths.values()):
         return found
     tensors = dict(zip(facts.encoders, found.tensors.values(), strict=True))
-    return Found(found.layout, tensors, facts.family, found.values, found.notes)
+    return replace(found, tensors=tensors, family=facts.family)
 
 
 def _header(found: Found, name: str, facts: Facts | None) -> Header:

@@ -17,7 +17,7 @@ _BY_WIDTH: dict[int, tuple[str, Family]] = {768: ("clip_l", "sd1"), 1024: ("clip
 _OUTPUT_KEYS = {"clip_l_out", "clip_g_out", "emp_params_out"}
 _T5_KEYS = {"t5", "t5xxl", "t5_out", "t5xxl_out"}
 _XTI_KEY = re.compile(r"(IN|OUT)\d\d|MID")
-_LORA_KEY = re.compile(r"^lora_|^lycoris_|\.lora_|\.(alpha|hada_w|lokr_w)")
+_LORA_KEY = re.compile(r"\.lora[_.]|_lora\.|\.alpha$|\.hada_w|\.lokr_w")
 _BUNDLE = "bundle_emb."
 
 
@@ -75,13 +75,11 @@ def find_bundled(saved: Mapping[str, Any]) -> dict[str, Found]:
     """The embeddings in a LoRA file by name; empty where there are none."""
     bundles: dict[str, dict[str, Any]] = {}
     for key, value in saved.items():
-        if key.startswith(_BUNDLE):
-            name, _, inner = key[len(_BUNDLE) :].partition(".")
-            entry = bundles.setdefault(name, {})
-            if inner.startswith("string_to_param."):
-                entry.setdefault("string_to_param", {})[inner.partition(".")[2]] = value
-            else:
-                entry[inner] = value
+        if isinstance(key, str) and key.startswith(_BUNDLE):
+            name, _, inner = key.removeprefix(_BUNDLE).partition(".")
+            # A1111's dict within the flat keys of a .safetensors.
+            inner = "*" if inner == "string_to_param.*" else inner
+            bundles.setdefault(name, {})[inner] = value
     return {name: find_layout(entry) for name, entry in bundles.items()}
 
 
@@ -151,7 +149,7 @@ def _refuse_known(saved: Mapping[str, Any], tensors: Mapping[str, StoredTensor])
     def refuse(what: str, hint: str) -> NoReturn:
         raise InvalidEmbedding(f"This is {what}.", hint)
 
-    if tensors and all(_XTI_KEY.fullmatch(key) for key in tensors):
+    if len(tensors) > 1 and all(_XTI_KEY.fullmatch(key) for key in tensors):
         refuse(
             "an XTI embedding, with vectors for each layer of the UNet (IN01 … OUT11)", "WebUIs cannot use it either."
         )

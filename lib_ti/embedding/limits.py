@@ -10,9 +10,11 @@ MAX_JSON_BYTES = 8 * MIB
 """Of the JSON in a picture, unpacked: 75 vectors of SDXL take 4 MiB."""
 MAX_METADATA_BYTES = MIB
 """Of our own facts beside the tensors."""
+MAX_ZIP_MEMBERS = 1000
+"""Of a torch file; an embedding has about five."""
 MAX_PICKLE_STEPS = 100_000
 """Instructions of one pickle; an embedding takes about fifty."""
-MAX_PIXELS = 32 * MIB
+MAX_PIXELS = 24 * MIB
 """Of a picture that is searched for an embedding."""
 MAX_ROWS = 1024
 """Vectors of an embedding. A prompt takes 75, yet files with more exist and can be cut."""

@@ -51,18 +51,19 @@ def _block(nibbles: Bytes, height: int, row: Sequence[float]) -> Bytes:
     lengths = np.abs(np.asarray(row, np.float64))
     spectrum = (lengths / max(lengths.max(), 1e-12))[np.arange(height) * len(lengths) // height]
     shade = (32 + 190 * spectrum[:, None, None] * _TINT).astype(np.uint8) & 0xF0
-    return np.bitwise_or(block, shade, dtype=np.uint8)
+    styled: Bytes = block | shade
+    return styled
 
 
 def read_columns(image: Image.Image) -> bytes | None:
     """The payload; None where there is none, or where a lossy copy has destroyed it."""
     pixels: Bytes = np.asarray(image.convert("RGB"))
-    lit = (pixels > 0).all(axis=2)
-    columns, rows = np.flatnonzero(lit.any(axis=0)), np.flatnonzero(lit.any(axis=1))
+    lit = np.all(pixels > 0, axis=2)
+    columns, rows = np.flatnonzero(np.any(lit, axis=0)), np.flatnonzero(np.any(lit, axis=1))
     if not len(columns):
         return None
     box: Bytes = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] & np.uint8(15)
-    dark = np.flatnonzero(box.max(axis=(0, 2)) == 0)
+    dark = np.flatnonzero(np.max(box, axis=(0, 2)) == 0)
     if len(dark) < 2:
         return None
     low, high = (block.reshape(-1)[:MAX_JSON_BYTES] for block in (box[:, : dark[0]], box[:, dark[-1] + 1 :]))

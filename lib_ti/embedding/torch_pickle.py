@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import pickletools
 import re
+import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lib_ti.embedding.limits import MAX_PICKLE_STEPS
+from lib_ti.embedding.limits import MAX_PICKLE_STEPS, MAX_ZIP_MEMBERS
 from lib_ti.embedding.stored import StoredTensor
 from lib_ti.errors import InvalidEmbedding
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_ZIP_ENTRY = b"PK\x01\x02"
 _DATA = re.compile(r"([^/]+)/data\.pkl")
 # Torch's names of number types, with the bytes one number takes.
 _STORAGES = {
@@ -44,19 +47,27 @@ def is_torch_pickle(start: bytes) -> bool:
 
 def read_torch_pickle(data: bytes) -> Any:
     """The saved value: dicts, lists, tuples, numbers, text and `StoredTensor`. Raises InvalidEmbedding."""
-    try:
+    with _damage_told():
         return _read_zip(data) if data.startswith(b"PK") else _read_legacy(data)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
     except (
         # What a damaged pickle or zip makes of the plain operations below.
         *(ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError),
-        *(zipfile.BadZipFile, NotImplementedError, EOFError, RecursionError),
+        *(zipfile.BadZipFile, struct.error, NotImplementedError, EOFError),
     ) as error:
-        raise InvalidEmbedding(f"This file is damaged ({error}).", "Fetch or save it anew.") from error
+        raise InvalidEmbedding(f"This file is damaged ({str(error)[:200]}).", "Fetch or save it anew.") from error
 
 
 def _read_zip(data: bytes) -> Any:
-    with zipfile.ZipFile(BytesIO(data)) as archive:
-        members = {member.filename: member for member in archive.infolist()}
+    if data.count(_ZIP_ENTRY) > MAX_ZIP_MEMBERS:
+        raise InvalidEmbedding("This zip archive has far too many parts for an embedding.", "Is it a checkpoint?")
+    archive = zipfile.ZipFile(BytesIO(data))
+    members = {member.filename: member for member in archive.infolist()}
     roots = [match[1] for name in members if (match := _DATA.fullmatch(name))]
     if len(roots) != 1:
         raise InvalidEmbedding("This zip archive is not a file that torch wrote.", "Unpack it first.")
@@ -66,8 +77,7 @@ def _read_zip(data: bytes) -> Any:
         # Torch never compresses; so nothing here can be larger than the file itself.
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or member.file_size > len(data):
             raise InvalidEmbedding(f"Its part {name} is compressed or encrypted, which torch does not do.")
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            return archive.read(member)
+        return archive.read(member)
 
     if f"{roots[0]}/byteorder" in members and read("byteorder") != b"little":
         raise InvalidEmbedding("It was saved on a big-endian machine.", "Save it as .safetensors there.")
@@ -90,6 +100,8 @@ def _read_legacy(data: bytes) -> Any:
     sizes: dict[str, int] = {}
     value = _run(stream, lambda key: data[slice(*places[key])], sizes)
     for key in _run(stream, nothing):
+        if not isinstance(key, str):
+            raise ValueError("a tensor without a name")
         start = stream.tell() + 8
         stop = start + int.from_bytes(stream.read(8), "little") * sizes[key]
         if stop > len(data):
@@ -160,7 +172,7 @@ def _run(stream: BinaryIO, read: Callable[[str], bytes], sizes: dict[str, int] |
         elif name == "GLOBAL":
             stack.append(_Name(*str(argument).split(" ", 1)))
         elif name == "BINPERSID":
-            stack.append(_storage(stack.pop(), read, {} if sizes is None else sizes))
+            stack.append(_persistent(stack.pop(), read, {} if sizes is None else sizes))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments = stack.pop()
             stack.append(_stand_in(stack.pop(), arguments))
@@ -174,7 +186,9 @@ def _run(stream: BinaryIO, read: Callable[[str], bytes], sizes: dict[str, int] |
 
 
 def _pop_marked(stack: list[Any]) -> list[Any]:
-    start = len(stack) - 1 - stack[::-1].index(_MARK)
+    start = len(stack) - 1
+    while stack[start] is not _MARK:
+        start -= 1  # an IndexError where there is none
     values = stack[start + 1 :]
     del stack[start:]
     return values
@@ -189,11 +203,16 @@ def _set_items(target: Any, values: list[Any]) -> None:
         target[key] = value
 
 
-def _storage(ident: Any, read: Callable[[str], bytes], sizes: dict[str, int]) -> _Storage:
+def _persistent(ident: Any, read: Callable[[str], bytes], sizes: dict[str, int]) -> _Storage | _Name:
+    """What torch keeps outside of the pickle: a tensor's numbers; in old files also a class, with its source."""
+    if ident[0] == "module" and isinstance(ident[1], _Name):
+        return ident[1]
     kind, storage, key, _, _ = ident[:5]
     if kind != "storage" or not isinstance(key, str) or any(view is not None for view in ident[5:]):
         raise ValueError("a tensor's place that torch does not write")
-    if not isinstance(storage, _Name) or storage.name not in _STORAGES:
+    if not isinstance(storage, _Name):
+        raise ValueError("a tensor of no type")
+    if storage.name not in _STORAGES:
         raise InvalidEmbedding(f"It holds numbers of the type {storage}, which embeddings do not have.")
     dtype, size = _STORAGES[storage.name]
     sizes[key] = size
@@ -202,6 +221,8 @@ def _storage(ident: Any, read: Callable[[str], bytes], sizes: dict[str, int]) ->
 
 def _stand_in(function: Any, arguments: tuple[Any, ...]) -> Any:
     """What stands for the result of calling `function`, which is not called."""
+    if not isinstance(function, _Name):
+        raise TypeError("a call of something that is no function")
     match str(function):
         case "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor":
             return _tensor(*arguments[:4])
@@ -233,13 +254,14 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> StoredTensor:
     numbers = (offset, *shape, *stride)
     if not isinstance(storage, _Storage) or len(shape) != len(stride):
         raise ValueError("a tensor without numbers")
-    if any(type(number) is not int or number < 0 for number in numbers):
+    if any(type(number) is not int or not 0 <= number < 2**31 for number in numbers):
         raise ValueError("a tensor of impossible shape")
 
     def load() -> torch.Tensor:
         import torch
 
-        data = storage.read()
+        with _damage_told():
+            data = storage.read()
         last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True))
         if 0 in shape or (last + 1) * storage.item_bytes > len(data):
             raise InvalidEmbedding("This file is damaged: a tensor is larger than its data.", "Fetch or save it anew.")
