@@ -66,7 +66,9 @@ class App:
     def start_training(self, values: Mapping[str, Any]) -> Job:
         """Train in a job of its own; faults of the settings are raised here and now. Raises Busy while another job runs."""
         config = build_config(TrainConfig, values)
-        return self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control))
+        return self.jobs.start(
+            f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control)
+        )
 
     def load_embedding(self, path: Path) -> Embedding:
         from lib_ti.embedding.files import load_embedding

@@ -49,13 +49,22 @@ def _merge(first: Point, second: Point) -> Point:
 
 
 def smooth(values: Sequence[float], span: float | None = None) -> list[float]:
-    """Exponential moving average over about `span` values (a fifteenth of them unless told, at least five), without the
-    usual pull towards the first value: each result is the weighted mean of the values up to it."""
+    """Weighted mean around each value, with weights that fall off exponentially to both sides, so that the curve does not
+    lag behind; about `span` values count (a fifteenth of them unless told, at least five)."""
     span = max(5.0, len(values) / 15) if span is None else span
     keep = 1 - 2 / (span + 1)
+    before, after = _sums(values, keep), _sums(values[::-1], keep)[::-1]
+    return [
+        (total + rest - value) / (weight + weights - 1)
+        for value, (total, weight), (rest, weights) in zip(values, before, after, strict=True)
+    ]
+
+
+def _sums(values: Sequence[float], keep: float) -> list[tuple[float, float]]:
+    """(weighted sum, sum of weights) of the values up to each."""
     total = weight = 0.0
-    results = []
+    sums = []
     for value in values:
         total, weight = keep * total + value, keep * weight + 1
-        results.append(total / weight)
-    return results
+        sums.append((total, weight))
+    return sums

@@ -66,9 +66,8 @@ class Job:
             self.error = error
             text = str(error).removesuffix(error.hint).rstrip()  # str also draws the caret of an InvalidText
             ending: Finished | Failed = Failed(text, error.hint)
-        except (
-            BaseException
-        ) as error:  # a thread's last stop: a bug must reach the page and the log, with its traceback
+        # A thread's last stop: a bug must reach the page and the log, with its traceback.
+        except BaseException as error:  # noqa: BLE001
             self.error = error
             _log.exception("The job %r failed unexpectedly", self._snapshot.name)
             ending = Failed(f"{type(error).__name__}: {error}", expected=False, details=traceback.format_exc())

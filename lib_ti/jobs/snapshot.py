@@ -119,7 +119,8 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
                 recent=_append(snapshot.recent, (event.images, event.seconds), RECENT),
             )
         case PreviewReady():
-            return replace(snapshot, previews=_append(snapshot.previews, event))
+            others = tuple(preview for preview in snapshot.previews if preview.path != event.path)
+            return replace(snapshot, previews=_append(others, event))
         case Saved():
             return replace(snapshot, saved=_append(snapshot.saved, event))
         case Warned(text):

@@ -52,8 +52,12 @@ def test_merged_points_cover_equal_stretches():
 def test_the_smoothed_curve_stays_within_what_was_measured(losses: list[float]):
     smoothed = smooth(losses)
     assert len(smoothed) == len(losses)
-    assert smoothed[0] == pytest.approx(losses[0])
     assert all(min(losses) - 1e-9 <= value <= max(losses) + 1e-9 for value in smoothed)
+
+
+def test_the_smoothed_curve_does_not_lag_behind_a_falling_loss():
+    falling = [1 - number / 100 for number in range(100)]
+    assert smooth(falling)[50] == pytest.approx(falling[50])
 
 
 def test_smoothing_of_nothing_is_nothing_and_of_a_constant_the_constant():

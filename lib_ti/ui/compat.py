@@ -1,0 +1,93 @@
+"""The only place that knows gradio's versions: 3.41 and 4.40 inside WebUIs, 6 in the standalone tab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+MAJOR = int(gr.__version__.split(".")[0])
+
+
+def blocks(title: str) -> gr.Blocks:
+    return gr.Blocks(title=title, analytics_enabled=False)
+
+
+def button(label: str, **about: Any) -> gr.Button:
+    return _private(gr.Button(label, **about))
+
+
+def html(value: str = "", **about: Any) -> gr.HTML:
+    return gr.HTML(value, **about)
+
+
+def textbox(**about: Any) -> gr.Textbox:
+    return _private(gr.Textbox(**about))
+
+
+def number(**about: Any) -> gr.Number:
+    """Without gradio's own limits, which interrupt with a pop-up: ours appear beside the field."""
+    return _private(gr.Number(**about))
+
+
+def checkbox(**about: Any) -> gr.Checkbox:
+    return _private(gr.Checkbox(**about))
+
+
+def radio(**about: Any) -> gr.Radio:
+    return _private(gr.Radio(**about))
+
+
+def dropdown(**about: Any) -> gr.Dropdown:
+    return _private(gr.Dropdown(**about))
+
+
+def _private(component: Any) -> Any:
+    # WebUIs remember each widget's default by its label, so two "Name" fields would share one, and ours would never change.
+    component.do_not_save_to_config = True
+    return component
+
+
+def on(
+    event: Callable[..., Any],
+    action: Callable[..., Any],
+    inputs: set[Any] | None = None,
+    outputs: list[Any] | None = None,
+    js: str | None = None,
+    queue: bool = False,
+) -> None:
+    """Wire `action` to an event such as `button.click`, silently: nothing on the page greys out while it runs.
+
+    `action` takes {component: value} of `inputs` and returns {component: update}; components it leaves out stay as they are.
+    Without `queue` it never waits behind the pictures that a WebUI is generating.
+    """
+    about: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "queue": queue, "show_progress": "hidden"}
+    if js is not None:
+        about["_js" if MAJOR == 3 else "js"] = js
+    about |= {"api_visibility": "private"} if MAJOR >= 6 else {"api_name": False}
+    event(action, **about)
+
+
+def launch(tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, css: str, block: bool) -> Any:
+    """Serve the tab alone, on gradio 6, with our script and style, which a WebUI loads by itself."""
+    theme = gr.themes.Base(
+        primary_hue="indigo",
+        secondary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="md",
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    )
+    return tab.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        prevent_thread_lock=not block,
+        ssr_mode=False,
+        theme=theme,
+        head=head,
+        css=css,
+        footer_links=[],
+        share=False,
+    )

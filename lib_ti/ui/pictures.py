@@ -1,0 +1,32 @@
+"""Pictures inside the page itself, as data URIs: no host's rules about which folders may be served apply to them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+LARGE, THUMB = 768, 128
+
+
+def find_data_uri(path: Path, side: int) -> str | None:
+    """The picture, made smaller where it is larger than `side` pixels; None where the file cannot be read."""
+    try:
+        return _data_uri(str(path), path.stat().st_mtime_ns, side)
+    except OSError:  # also Pillow's "cannot identify image file"
+        return None
+
+
+@lru_cache(maxsize=512)
+def _data_uri(path: str, modified: int, side: int) -> str:
+    with Image.open(path) as image:
+        shown = image.convert("RGB")
+    shown.thumbnail((side, side), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    # Small pictures stay exact; large ones would make each poll heavy.
+    kind, options = ("PNG", {}) if max(shown.size) <= 256 else ("JPEG", {"quality": 90})
+    shown.save(file, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

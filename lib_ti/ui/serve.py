@@ -1,0 +1,31 @@
+"""The tab by itself in a browser, without a WebUI around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lib_ti.app import App
+from lib_ti.errors import TIError
+from lib_ti.ui import compat
+from lib_ti.ui.tab import build_tab
+
+PAGE = Path(__file__).parents[2]
+
+
+def serve(
+    app: App,
+    host: str = "127.0.0.1",
+    port: int = 7861,
+    open_browser: bool = True,
+    defaults: Mapping[str, Any] | None = None,
+    block: bool = True,
+) -> None:
+    """Serve until the program is ended, or in the background without `block`. Raises TIError where the port is taken."""
+    head = f"<script>{(PAGE / 'javascript' / 'ti_lab.js').read_text(encoding='utf-8')}</script>"
+    css = (PAGE / "style.css").read_text(encoding="utf-8")
+    try:
+        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css, block)
+    except OSError as error:
+        raise TIError(f"Port {port} of {host} cannot be used: {error}", "Choose another with --port.") from error

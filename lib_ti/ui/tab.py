@@ -1,0 +1,87 @@
+"""The tab: both panels, and the refresh that keeps every open page true to the running job."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from lib_ti.app import App
+from lib_ti.ui import compat, ids, wording
+from lib_ti.ui.actions import Actions, faults_of
+from lib_ti.ui.create_panel import build_create, wire_create
+from lib_ti.ui.train_panel import TrainPanel, build_train, wire_train
+from lib_ti.ui.view import View, choose, view_of
+
+_ticks = itertools.count(1)
+
+
+def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
+    """`defaults` fills Train's fields (and Create's that mean the same) by dotted path. Needs `javascript/ti_lab.js` and
+    `style.css` on the page, which a WebUI loads by itself and `serve` hands over."""
+    defaults = defaults or {}
+    actions = Actions(app)
+    begin = view_of(app)
+    with compat.blocks(wording.TITLE) as tab, gr.Column(elem_id=ids.ROOT):
+        header = compat.html(begin.parts["model"], elem_id=ids.part_id("model"))
+        with gr.Tabs(selected="train"):
+            with gr.Tab("Create", id="create"):
+                create = build_create(defaults)
+            with gr.Tab("Train", id="train"):
+                train = build_train(defaults, app.templates(), app.host.samplers(), begin.parts)
+        # Outside the tabs: current gradio does not put the contents of a tab on the page before it is opened.
+        with gr.Column(elem_id=ids.MACHINERY):
+            poll, load = compat.button("poll", elem_id=ids.POLL), compat.button("load", elem_id=ids.LOAD)
+            choose_button = compat.button("choose", elem_id=ids.CHOOSE)
+            chosen_number = compat.textbox(elem_id=ids.CHOSEN)
+            pulse = compat.html(_pulse(None), elem_id=ids.PULSE)
+        shown, chosen = gr.State({}), gr.State(None)
+
+        parts = {"model": header, **train.parts}
+        page = {shown, chosen}
+        run_buttons = [train.pause, train.stop, train.save_now, train.preview_now]
+        faults = list(train.form.faults.values())
+        outputs = [pulse, shown, *parts.values(), train.train, train.resume, *run_buttons, *faults]
+
+        def refresh(data: dict[Any, Any]) -> dict[Any, Any]:
+            return updates(data[shown], view_of(app, data[chosen]))
+
+        def updates(known: Mapping[str, str], view: View) -> dict[Any, Any]:
+            changed = view.changed(known)
+            result = {pulse: _pulse(view), shown: view.fingerprints}
+            result |= {parts[name]: gr.update(value=html) for name, html in view.parts.items() if name in changed}
+            if "buttons" in changed:
+                result |= _buttons(train, view)
+            if "ending" in changed and app.jobs.current and not view.active:
+                result |= train.form.show_faults(faults_of(app.jobs.current.error))
+            return result
+
+        def opened(data: dict[Any, Any]) -> dict[Any, Any]:
+            return {**train.form.fill(actions.submitted), **updates({}, view_of(app, data[chosen]))}
+
+        def show_chosen(data: dict[Any, Any]) -> dict[Any, Any]:
+            choice = choose(app, str(data[chosen_number]))
+            return {chosen: choice, **updates(data[shown], view_of(app, choice))}
+
+        compat.on(poll.click, refresh, page, outputs)
+        compat.on(load.click, opened, page, [*outputs, *train.form.components.values()])
+        compat.on(choose_button.click, show_chosen, {chosen_number, *page}, [chosen, *outputs])
+        wire_create(create, actions, train.form)
+        wire_train(train, actions, refresh, page, outputs)
+    return tab
+
+
+def _pulse(view: View | None) -> str:
+    """What the script reads: that an answer has come, and whether to ask again soon."""
+    if view is None:
+        return '<i data-tick=""></i>'
+    return f'<i data-tick="{next(_ticks)}" data-active="{int(view.active)}"></i>'
+
+
+def _buttons(train: TrainPanel, view: View) -> dict[Any, Any]:
+    result = {button: gr.update(interactive=not view.active) for button in (train.train, train.resume)}
+    result |= {button: gr.update(interactive=view.active) for button in (train.stop, train.save_now, train.preview_now)}
+    result[train.pause] = gr.update(value=view.pause_label, interactive=view.active)
+    return result

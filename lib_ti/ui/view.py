@@ -1,0 +1,72 @@
+"""The page as it should be now, and what of it differs from what a browser already shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from lib_ti.app import App
+from lib_ti.errors import TIError
+from lib_ti.ui import render, wording
+
+PARTS = ("model", "progress", "curves", "preview", "strip", "plan", "log")
+
+Shown = Mapping[str, str]
+"""Part -> fingerprint of what a browser shows of it; empty for a page that was just opened."""
+Chosen = tuple[int, Path]
+"""The job and the file of the preview that a user chose to see large."""
+
+
+@dataclass(frozen=True)
+class View:
+    """`parts`: HTML by name. `active` tells that a job runs; `pause_label` what the pause button would do."""
+
+    parts: dict[str, str]
+    job: int
+    active: bool
+    pause_label: str
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        about = {name: blake2b(html.encode(), digest_size=8).hexdigest() for name, html in self.parts.items()}
+        return {**about, "buttons": f"{self.active} {self.pause_label}", "ending": f"{self.job} {self.active}"}
+
+    def changed(self, shown: Shown) -> set[str]:
+        """The parts, and "buttons" and "ending" among them, that a browser does not show as they are now."""
+        return {name for name, fingerprint in self.fingerprints.items() if shown.get(name) != fingerprint}
+
+
+def view_of(app: App, chosen: Chosen | None = None) -> View:
+    job = app.jobs.current
+    snapshot = app.jobs.snapshot
+    paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
+    newest = len(paths) - 1
+    large = paths.index(chosen) if chosen in paths else newest
+    parts = {
+        "model": _model(app),
+        "progress": render.progress(snapshot),
+        "curves": render.curves(snapshot),
+        "preview": render.preview(snapshot.previews[large], large == newest) if paths else "",
+        "strip": render.strip(snapshot.previews, large),
+        "plan": render.plan(snapshot.plan, open_=not snapshot.history.points),
+        "log": render.log(snapshot),
+    }
+    waiting = job is not None and snapshot.active and job.control.paused
+    return View(parts, snapshot.job, snapshot.active, wording.CONTINUE if waiting else wording.PAUSE)
+
+
+def choose(app: App, number: str) -> Chosen | None:
+    """The preview of that number in the strip; None, which follows the newest, for the newest or no number of one."""
+    snapshot = app.jobs.snapshot
+    if number.isdecimal() and int(number) < len(snapshot.previews) - 1:
+        return snapshot.job, snapshot.previews[int(number)].path
+    return None
+
+
+def _model(app: App) -> str:
+    try:
+        return render.model_header(app.model())
+    except TIError as error:
+        return render.no_model_header(error.message)

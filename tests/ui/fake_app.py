@@ -1,0 +1,115 @@
+"""An App whose host and training need no torch, so that the tab can be shown and driven in any environment with gradio."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from lib_ti.app import App
+from lib_ti.config.create import CreateConfig
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import build_config
+from lib_ti.control import Control
+from lib_ti.errors import EmbeddingExists, Fault, InvalidDataset
+from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
+from lib_ti.host import EncoderInfo, ModelInfo
+
+
+class FakeHost:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def model(self) -> ModelInfo:
+        encoder = EncoderInfo("clip_l", 768, 49407)
+        return ModelInfo("demo <b>", "0123456789", "sd1", (encoder,), "epsilon", 64)
+
+    def embeddings_folder(self) -> Path:
+        return self.folder
+
+    def samplers(self) -> list[str]:
+        return ["DPM++ 2M", "Euler", "DDIM"]
+
+
+@dataclass(frozen=True)
+class FakePlan:
+    config: TrainConfig
+    warnings: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        return ("Model: demo (sd1, epsilon)", "Pictures: 8 (8 an epoch)", "Rate: 0.005 for updates 1 to 20", "no colon")
+
+
+class FakeApp(App):
+    """Faults: a data folder called "empty" holds broken pictures. `pace` is the seconds of a step."""
+
+    def __init__(self, folder: Path, pace: float = 0.05) -> None:
+        super().__init__(FakeHost(folder))  # type: ignore[arg-type]
+        self.folder, self.pace = folder, pace
+        self.done: dict[str, int] = {}
+
+    def templates(self) -> list[str]:
+        return ["style_filewords", "subject"]
+
+    def create(self, values: Mapping[str, Any]) -> Path:
+        config = build_config(CreateConfig, values)
+        path = self.folder / f"{config.name}.{config.format}"
+        if path.exists() and not config.overwrite:
+            raise EmbeddingExists(f"{path.name} exists.", "Choose another name.", str(path))
+        path.write_bytes(b"made")
+        return path
+
+    def preflight(self, values: Mapping[str, Any]) -> Any:
+        config = build_config(TrainConfig, values)
+        if config.data.folder == "empty":
+            raise InvalidDataset([Fault("a<b>.png", "is broken"), Fault("data.template", "there is no template")])
+        return FakePlan(config)
+
+    def train(self, values: Mapping[str, Any], emit: Emit, control: Control) -> Path:
+        plan = self.preflight(values)
+        config, name = plan.config, plan.config.embedding.name
+        first = self.done.get(name, 0) if config.embedding.resume else 0
+        emit(Planned(name, "demo", first, config.optim.steps, plan.lines(), self.folder / "run"))
+        emit(Warned("The pictures are <small>."))
+        for number in range(8):
+            emit(Status(f"Encoding picture {number + 1} of 8", number / 8))
+            time.sleep(self.pace / 4)
+        chance = random.Random(1)
+        for step in range(first + 1, config.optim.steps + 1):
+            if control.stopping:
+                break
+            time.sleep(self.pace)
+            loss = 0.05 + 0.2 * math.exp(-step / 25) + 0.02 * chance.random()
+            rate = config.schedule.rate_at(step - 1) or 0.0
+            norms = {"clip_l": 0.4 + step / 200, "clip_g": 0.3 + step / 400}
+            emit(StepDone(step, config.optim.steps, step // 8, step % 8, loss, rate, norms, 2, self.pace))
+            self.done[name] = step
+            if (config.preview.every and step % config.preview.every == 0) or control.take_preview():
+                emit(PreviewReady(step, self.picture(step), f"a photo of <{name}>", 7))
+            if (config.save.every and step % config.save.every == 0) or control.take_save():
+                emit(Saved(step, self.folder / "run" / f"{name}-{step}.safetensors", "copy"))
+            if control.paused and not control.stopping:
+                emit(Paused(step))
+                control.wait_while_paused()
+                emit(Resumed(step))
+        path = self.folder / f"{name}.safetensors"
+        path.write_bytes(b"trained")
+        emit(Saved(self.done[name], path, "embedding"))
+        emit(Finished(self.done[name], path, stopped=self.done[name] < config.optim.steps))
+        return path
+
+    def picture(self, step: int) -> Path:
+        image = Image.new("RGB", (256, 256), (235, 228, 214))
+        draw = ImageDraw.Draw(image)
+        size = 20 + min(90, step)
+        draw.ellipse((128 - size, 128 - size, 128 + size, 128 + size), fill=(60 + step % 120, 90, 170))
+        draw.rectangle((40, 200, 216, 216), fill=(200, 120 + step % 90, 60))
+        path = self.folder / f"preview-{step}.png"
+        image.save(path)
+        return path

@@ -1,0 +1,57 @@
+"""Serve the tab for a browser test: alone on a current gradio, or inside a page like a WebUI's on an older one.
+
+Run as a script by the interpreter under test: `python tests/ui/server.py PORT FOLDER`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import gradio as gr  # noqa: E402
+from fake_app import FakeApp  # noqa: E402
+
+from lib_ti.ui.serve import serve  # noqa: E402
+from lib_ti.ui.tab import build_tab  # noqa: E402
+
+
+def main() -> None:
+    port, folder = int(sys.argv[1]), Path(sys.argv[2])
+    app = FakeApp(folder)
+    defaults = {"embedding.name": "moth", "data.folder": "pictures", "optim.lr": "0.005:20, 1e-3", "optim.steps": 60}
+    defaults |= {"preview.every": 10, "save.every": 20, "embedding.init": "a butterfly"}
+    if int(gr.__version__.split(".")[0]) >= 6:
+        serve(app, port=port, open_browser=False, defaults=defaults)
+    else:
+        serve_like_a_webui(build_tab(app, defaults), port)
+
+
+def serve_like_a_webui(tab: gr.Blocks, port: int) -> None:
+    """A page of someone else's, with our tab among others; script and style are put into its HTML, as WebUIs do."""
+    script = (ROOT / "javascript" / "ti_lab.js").read_text()
+    style = (ROOT / "style.css").read_text()
+    original = gr.routes.templates.TemplateResponse
+
+    def with_ours(*args: Any, **kwargs: Any) -> Any:
+        response = original(*args, **kwargs)
+        response.body = response.body.replace(b"</head>", f"<script>{script}</script></head>".encode())
+        response.body = response.body.replace(b"</body>", f"<style>{style}</style></body>".encode())
+        response.init_headers()
+        return response
+
+    gr.routes.templates.TemplateResponse = with_ours
+    with gr.Blocks(title="A WebUI") as page, gr.Tabs():
+        with gr.Tab("TI Lab", elem_id="tab_ti_lab"):
+            tab.render()
+        with gr.Tab("txt2img"):
+            gr.Textbox(label="Prompt")
+    page.queue().launch(server_name="127.0.0.1", server_port=port, show_api=False)
+
+
+if __name__ == "__main__":
+    main()
