@@ -13,7 +13,10 @@ from lib_ti.errors import Fault, InvalidDataset
 MAX_PIXELS = 120_000_000
 
 # What Pillow's decoders raise on bytes that are not what they claim to be.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
+_BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, RuntimeError),
+    *(struct.error, zlib.error),
+)
 _RESAVE = "save it again as PNG or JPEG, or take it out of the folder"
 
 
@@ -53,6 +56,8 @@ def _refuse_oddities(path: Path, image: Image.Image) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    if image.format == "TIFF":
+        return image  # turned by Pillow itself while loading; old versions would turn it twice
     try:
         return ImageOps.exif_transpose(image) or image
     except _BROKEN:

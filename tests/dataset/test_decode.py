@@ -104,7 +104,7 @@ def test_a_transparent_colour_is_transparent(tmp_path: Path, mode: str) -> None:
 
 
 def test_a_transparent_colour_of_sixteen_bit_grey_does_not_break_it(tmp_path: Path) -> None:
-    Image.fromarray(np.full((4, 4), 65535, dtype=np.uint16)).save(tmp_path / "a.png", transparency=65535)
+    Image.new("I", (4, 4), 65535).save(tmp_path / "a.png", transparency=65535)
     assert load_image(tmp_path / "a.png").getpixel((0, 0)) == (255, 255, 255)
 
 
@@ -180,7 +180,7 @@ def _samples() -> list[bytes]:
         ("GIF", {}),
         ("WEBP", {"exif": exif}),
         ("BMP", {}),
-        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {}),
     ):
         file = io.BytesIO()
         noise.convert("P" if form in ("GIF", "PNG") else "RGB").save(file, form, **options)

@@ -1,5 +1,7 @@
 """The scan: a user mends everything in one go, and what passes can be trained to the end."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,3 +168,11 @@ def test_the_fingerprint_tells_of_any_change(data: DataPart) -> None:
     (folder / "3.png").rename(folder / "0.png")
     seen.append(fingerprint(data))
     assert len(set(seen)) == len(seen)
+
+
+def test_scanning_starts_without_numpy_or_torch() -> None:
+    """The preflight of a command line answers at once."""
+    code = (
+        "import sys, lib_ti.dataset.scan, lib_ti.dataset.order; sys.exit(bool({'numpy', 'torch'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=DEMO.parents[2], check=True)
