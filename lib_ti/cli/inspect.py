@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.cli.host import add_model_flags, open_app
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import flatten, walk_options
 from lib_ti.embedding.files import load_embedding, load_header
 
 if TYPE_CHECKING:
@@ -59,11 +61,8 @@ def _text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         **facts,
         "widths": ", ".join(f"{name} {width}" for name, width in facts["widths"].items()),
         "notes": " ".join(facts["notes"]),
-        **{
-            key: json.dumps(facts[key], ensure_ascii=False, default=str)
-            for key in ("recipe", "token_tables")
-            if facts[key]
-        },
+        "recipe": ("\n" + " " * 13).join(_recipe_lines(facts["recipe"])),
+        "token_tables": "",  # of use to programs alone, which have --json
     }
     return [
         *(f"{key.replace('_', ' '):<12} {value}" for key, value in shown.items() if value),
@@ -71,3 +70,9 @@ def _text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         f"{'encoder':<8} {'row':>3} {'min':>9} {'max':>9} {'length':>9}",
         *("{encoder:<8} {row:>3} {min:>9.4f} {max:>9.4f} {length:>9.4f}".format(**row) for row in rows),
     ]
+
+
+def _recipe_lines(recipe: dict[str, Any]) -> list[str]:
+    """Settings of a training only where they are not the defaults, which would fill a page."""
+    usual = {f"training.{path}": default for path, _, default, _ in walk_options(TrainConfig)}
+    return [f"{path} = {value}" for path, value in flatten(recipe).items() if usual.get(path, ...) != value]

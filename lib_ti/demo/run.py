@@ -15,7 +15,7 @@ from lib_ti.events import Emit, Event, Finished, PreviewReady, Saved, Status, St
 if TYPE_CHECKING:
     from lib_ti.embedding.embedding import Embedding
 
-NAME = "demo-star"
+NAME = "demostar"
 MODELS = ("demo", "demo-xl")
 
 

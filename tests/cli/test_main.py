@@ -1,0 +1,78 @@
+"""The command line as a whole: exit codes that scripts rely on, and answers without a traceback."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lib_ti.cli.main import COMMANDS, exit_code
+from lib_ti.errors import (
+    Busy,
+    EmbeddingExists,
+    HostError,
+    InvalidConfig,
+    InvalidDataset,
+    InvalidEmbedding,
+    TIError,
+    TrainingFailed,
+    UnsupportedModel,
+)
+
+Command = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).parent.parent.parent
+NAMES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_explains_itself(command: Command, name: str) -> None:
+    code, out, _ = command(name, "--help")
+    assert code == 0
+    assert f"python -m lib_ti {name}" in out
+
+
+@pytest.mark.parametrize("argv", [[], ["tain"], ["train", "--vector", "2"]])
+def test_wrong_usage_ends_with_2(command: Command, argv: list[str]) -> None:
+    assert command(*argv)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TrainingFailed("x"), 1),
+        (HostError("x"), 1),
+        (Busy("x"), 1),
+        (InvalidConfig([]), 2),
+        (InvalidDataset([]), 2),
+        (InvalidEmbedding("x"), 2),
+        (EmbeddingExists("x"), 2),
+        (UnsupportedModel("x"), 2),
+    ],
+)
+def test_a_failed_run_can_be_told_from_wrong_input(error: TIError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_the_module_runs_and_loads_no_torch_before_the_settings_are_right() -> None:
+    """A mistyped setting is answered at once, not after the seconds that torch takes."""
+    code = """
+import sys
+from lib_ti.cli.main import main
+code = main(["train", "--set", "optim.lrr=1"])
+print(code, "torch" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.stdout.strip() == "2 False"
+    assert "did you mean" in result.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    file = ROOT / "tests/data/em-sd1.safetensors"
+    with subprocess.Popen(
+        [sys.executable, "-m", "lib_ti", "inspect", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
