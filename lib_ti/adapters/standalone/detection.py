@@ -48,8 +48,11 @@ class Detected:
     zero_terminal_snr: bool
     native_size: int
     networks: Mapping[str, Any]
-    zero_empty_negative: bool = False
-    """SDXL was trained with zeros, not with an encoded empty text, in place of a prompt that was dropped."""
+
+    @property
+    def zeroes_empty_prompts(self) -> bool:
+        """SDXL was trained with zeros, not with an encoded empty text, in place of a prompt that was dropped."""
+        return bool(self.networks.get("force_zeros_for_empty_prompt"))
 
     @property
     def pixel_multiple(self) -> int:
@@ -64,13 +67,23 @@ def detect_checkpoint(header: Header, sibling_yaml: str, spread: Callable[[str],
     """
     shapes = header.shapes
     family = _family(shapes)
-    own = header.metadata.get("ti_lab.config")
-    networks = json.loads(own) if own else family_networks(family)
+    networks = _own_networks(header.metadata) or family_networks(family)
     prediction = _prediction_type(family, shapes, sibling_yaml, spread)
-    usual = {"sd1": 512, "sd2": 768 if prediction == "v_prediction" else 512, "sdxl": 1024}[family]
-    size = networks.get("native_size", usual)
-    zeros = networks.get("force_zeros_for_empty_prompt", family == "sdxl")
-    return Detected(family, encoders_of(family, networks), prediction, "ztsnr" in shapes, size, networks, zeros)
+    size = networks["native_size"]
+    if family == "sd2" and prediction == "v_prediction" and size == 512:
+        size = 768
+    return Detected(family, encoders_of(family, networks), prediction, "ztsnr" in shapes, size, networks)
+
+
+def _own_networks(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The configurations that a small model of ours carries; empty for all others."""
+    try:
+        networks = json.loads(metadata.get("ti_lab.config", "{}"))
+    except ValueError as error:
+        raise UnsupportedModel("The file's ti_lab.config is not JSON.", USE) from error
+    if networks and not {"unet", "vae", "text_encoder", "native_size"} <= set(networks):
+        raise UnsupportedModel(f"The file's ti_lab.config holds only {', '.join(networks)}.", USE)
+    return dict(networks)
 
 
 def family_networks(family: Family) -> dict[str, Any]:

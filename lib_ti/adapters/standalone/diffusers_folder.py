@@ -18,7 +18,7 @@ def detect_folder(path: Path) -> Detected:
     pipeline = str(index.get("_class_name", _PIPELINES[0]))
     if not pipeline.startswith(_PIPELINES):
         raise UnsupportedModel(f"This folder is for diffusers' {pipeline}.", USE, str(path))
-    networks = {part: _load_json(path / part / "config.json") for part in ("unet", "vae")}
+    networks: dict[str, Any] = {part: _load_json(path / part / "config.json") for part in ("unet", "vae")}
     refuse_inputs(networks["unet"]["in_channels"])
     if not (path / "text_encoder").is_dir() and (path / "text_encoder_2").is_dir():
         raise UnsupportedModel("This is the SDXL refiner.", "Use the SDXL base model: the refiner lacks an encoder.")
@@ -26,6 +26,7 @@ def detect_folder(path: Path) -> Detected:
     family: Family = "sd2" if networks["text_encoder"].get("hidden_act") == "gelu" else "sd1"
     if (path / "text_encoder_2").is_dir():
         family = "sdxl"
+        networks["force_zeros_for_empty_prompt"] = index.get("force_zeros_for_empty_prompt", True)
         networks["text_encoder_2"] = _load_json(path / "text_encoder_2" / "config.json")
     noise = _load_json(path / "scheduler" / "scheduler_config.json", {})
     cell = 2 ** (len(networks["vae"]["block_out_channels"]) - 1)
@@ -36,7 +37,6 @@ def detect_folder(path: Path) -> Detected:
         bool(noise.get("rescale_betas_zero_snr")),
         networks["unet"]["sample_size"] * cell,
         networks,
-        family == "sdxl" and bool(index.get("force_zeros_for_empty_prompt", True)),
     )
 
 

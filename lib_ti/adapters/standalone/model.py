@@ -78,7 +78,7 @@ class Model:
         """Rows: negative, then positive; the positive alone where guidance is off."""
         prompts = [request.negative, request.prompt] if request.cfg > 1 else [request.prompt]
         conditioning = self.prompts.encode(prompts, names, vectors, [size] * len(prompts), request.clip_skip)
-        if len(prompts) == 2 and not request.negative and self.detected.zero_empty_negative:
+        if len(prompts) == 2 and not request.negative and self.detected.zeroes_empty_prompts:
             for key in ("context", "pooled"):
                 conditioning.tensors[key][0].zero_()
         return conditioning

@@ -1,0 +1,61 @@
+"""Leave the process as it was found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """Python's, numpy's and torch's global random state, and torch's default dtype, are the same after as before."""
+    python, numpy, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+    devices = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_default_dtype(dtype)
+
+
+@contextmanager
+def modules_kept(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Modes and `requires_grad` are put back, and gradients that were left on weights are dropped."""
+    kept = list(modules)
+    modes = [(module, module.training) for root in kept for module in root.modules()]
+    flags = [(weight, weight.requires_grad) for root in kept for weight in root.parameters()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for weight, flag in flags:
+            weight.requires_grad_(flag)
+            weight.grad = None
+
+
+@contextmanager
+def attributes_set(owners: Iterable[Any], **values: Any) -> Iterator[None]:
+    """Instance attributes of `owners` have `values` meanwhile; those they did not have are gone again afterwards."""
+    kept = [(owner, name, vars(owner).get(name, _ABSENT)) for owner in owners for name in values]
+    for owner, name, _ in kept:
+        setattr(owner, name, values[name])
+    try:
+        yield
+    finally:
+        for owner, name, value in kept:
+            if value is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+_ABSENT = object()

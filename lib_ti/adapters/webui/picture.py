@@ -1,0 +1,95 @@
+"""Pictures by the WebUI's own samplers."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from lib_ti.adapters.restore import attributes_set
+from lib_ti.adapters.webui.job import clear_interrupt, interrupted
+from lib_ti.adapters.webui.options import options_set
+from lib_ti.errors import HostError
+from lib_ti.host import ImageRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def sampler_names() -> list[str]:
+    from modules import sd_samplers
+
+    return [sampler.name for sampler in sd_samplers.visible_samplers()]
+
+
+def generate(sd_model: Any, request: ImageRequest, size: int, extra_networks: bool) -> Image | None:
+    """None when the WebUI's Interrupt or Skip cut it short. `size` is the side where the request has none.
+
+    Nothing but the picture comes of it: no file, no "last prompt", nothing cached, and the user's scripts take no part.
+    """
+    from modules import processing, scripts, shared
+
+    prove_sampler(request.sampler)
+    processing_ = processing.StableDiffusionProcessingTxt2Img(
+        sd_model=sd_model,
+        prompt=request.prompt,
+        negative_prompt=request.negative,
+        steps=request.steps,
+        cfg_scale=request.cfg,
+        sampler_name=request.sampler,
+        seed=request.seed,
+        width=request.width or size,
+        height=request.height or size,
+        restore_faces=False,
+        tiling=False,
+        do_not_save_samples=True,
+        do_not_save_grid=True,
+        do_not_reload_embeddings=True,
+        disable_extra_networks=not extra_networks,
+    )
+    processing_.scripts, processing_.script_args = scripts.ScriptRunner(), []
+    # Its own conditioning cache: the shared one knows a prompt by its text and would show an embedding as it was before.
+    processing_.cached_c, processing_.cached_uc = [None, None], [None, None]
+
+    state = shared.state
+    progress, was_interrupted = state.job_no, interrupted()
+    clear_interrupt()  # what was asked before the picture was begun is not meant for it
+    # Without the checkpoint pinned, one that was chosen meanwhile would be loaded now.
+    pinned = {"sd_model_checkpoint": sd_model.sd_checkpoint_info.title, "CLIP_stop_at_last_layers": request.clip_skip}
+    with (
+        closing(processing_),
+        options_set(**pinned),
+        attributes_set([shared.cmd_opts], no_prompt_history=True),
+    ):
+        try:
+            images = processing.process_images(processing_).images
+            complete = not (interrupted() or state.skipped)
+        finally:
+            shared.total_tqdm.clear()
+            state.interrupted = interrupted() or was_interrupted
+            state.skipped, state.job_no = False, progress
+    if not complete:
+        return None
+    image: Image = images[0]
+    state.assign_current_image(image)
+    return image
+
+
+def forget_conditioning() -> None:
+    """The prompts of the last pictures, which the WebUI keeps encoded by their text alone, are encoded anew."""
+    from modules import processing
+
+    for owner, names in (
+        (processing.StableDiffusionProcessing, ("cached_c", "cached_uc")),
+        (processing.StableDiffusionProcessingTxt2Img, ("cached_hr_c", "cached_hr_uc")),
+    ):
+        for name in names:
+            setattr(owner, name, [None] * len(getattr(owner, name)))
+
+
+def prove_sampler(name: str) -> None:
+    """The WebUI would take another sampler without a word."""
+    from modules import sd_samplers
+
+    known, _ = sd_samplers.get_sampler_and_scheduler(name, None)
+    if not name.startswith(known):
+        raise HostError(f"This WebUI has no sampler called {name!r}.", "There are: " + ", ".join(sampler_names()))
