@@ -99,7 +99,7 @@ def _open(path: Path) -> tuple[Header, Found]:
         return _header(found, name, None), found
     found, facts = find_layout(saved), read_metadata(metadata)
     found = _as_labelled(found, facts)
-    inside = (facts.name if facts else "") or _text(found.values.get("name"))
+    inside = _text((facts.name if facts else "") or found.values.get("name"))
     if inside in ("", path.stem) or name_inside_wins:
         return _header(found, inside or path.stem, facts), found
     note = f"It calls itself {inside!r}; WebUIs call it by its file's name."
@@ -153,23 +153,28 @@ def _header(found: Found, name: str, facts: Facts | None) -> Header:
         model_hash=_text(found.values.get("sd_checkpoint")),
     )
     return Header(
-        name,
-        found.layout,
-        found.family,
-        found.rows,
-        found.widths,
-        facts.step,
-        facts.model_name,
-        facts.model_hash,
-        facts.token_tables,
-        facts.recipe,
-        facts.created,
-        found.notes,
+        name=name,
+        layout=found.layout,
+        family=found.family,
+        rows=found.rows,
+        widths=found.widths,
+        step=facts.step,
+        model_name=_text(facts.model_name),
+        model_hash=_text(facts.model_hash),
+        token_tables=facts.token_tables,
+        recipe=facts.recipe,
+        created=_text(facts.created),
+        notes=found.notes,
     )
 
 
 def _text(value: object) -> str:
-    return value[:200] if isinstance(value, str) else ""
+    return _shown(value) if isinstance(value, str) else ""
+
+
+def _shown(text: str, length: int = 200) -> str:
+    """Words out of a stranger's file: of bounded length, and no control characters for a terminal to obey."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:length])
 
 
 def _load(header: Header, found: Found) -> Embedding:
@@ -200,7 +205,7 @@ def _faults_of(path: Path) -> Iterator[None]:
     try:
         yield
     except InvalidEmbedding as error:
-        raise InvalidEmbedding(error.message, error.hint, str(path)) from error
+        raise InvalidEmbedding(_shown(error.message, 500), error.hint, str(path)) from error
     except OSError as error:
         raise InvalidEmbedding(
             f"The file cannot be read: {error.strerror or error}.", "Look at its path and rights.", str(path)

@@ -65,11 +65,10 @@ def test_bad_names_are_refused_at_their_field(name: str, word: str) -> None:
 def test_any_text_is_judged(name: str) -> None:
     try:
         check_name(name)
-    except InvalidConfig as error:
-        assert error.faults
-    else:
-        assert Path("folder", f"{name}.pt").parent == Path("folder")
-        assert len(f"{name}.safetensors".encode()) < 255
+    except InvalidConfig:
+        return
+    assert Path("folder", f"{name}.pt").parent == Path("folder")
+    assert len(f"{name}.safetensors".encode()) < 255
 
 
 @pytest.mark.parametrize(("name", "warned"), [("cat", True), ("red cat", True), ("zxqv-cat", False), ("rtcat7", False)])
