@@ -1,0 +1,68 @@
+"""A user would lose: the row count while typing, without a model, and errors that name the operand."""
+
+import pytest
+
+from lib_ti.errors import InvalidEmbedding, InvalidText
+from lib_ti.expression import limits
+from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.evaluate import Rows, evaluate
+from lib_ti.expression.parser import parse_expression
+
+
+def words(text: str) -> list[int]:
+    return [sum(map(ord, word)) for word in text.split()]
+
+
+EMBEDDINGS = {"mine": 3, "mine too": 8, "long one": 80}
+
+
+def count(text: str, encoders: tuple[str, ...] | None = None) -> int:
+    rows = Rows(EMBEDDINGS.__getitem__, encoders)
+    return evaluate(parse_expression(text), rows, Dictionary(words, EMBEDDINGS))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("''", 0),
+        ("' '", 0),
+        ("'one two three'", 3),
+        ("'one two' - 'cat'", 2),
+        ("'one two three':2", 2),
+        ("'one two three':5:+7", 5),
+        ("'':0:+3", 0),
+        ("'one',00,'two three'", 4),
+        ("'one'+'two'=*1,'three'", 2),
+        ("'my mine'", 4),
+        ("'Mine too MINE'", 11),
+        ("'long one'", 80),
+        ("'long one':7", 7),
+        ("'a'*2L@G", 1),
+    ],
+)
+def test_rows_are_counted_without_a_model(text: str, rows: int) -> None:
+    assert count(text) == rows
+
+
+@pytest.mark.parametrize("text", ["'a':2000", "'long one'" + ",'long one'" * 20, "'" + "a " * 2000 + "'"])
+def test_too_many_rows_are_refused_before_they_are_made(text: str) -> None:
+    with pytest.raises(InvalidText, match=str(limits.ROWS)):
+        count(text)
+
+
+@pytest.mark.parametrize("encoders", [("clip_l",), ("clip_h",)])
+@pytest.mark.parametrize(("text", "faulty"), [("'a'+'b'*2L", "*2L"), ("'a'@G", "@G")])
+def test_encoders_are_named_on_sdxl_alone(text: str, faulty: str, encoders: tuple[str, ...]) -> None:
+    assert count(text, ("clip_l", "clip_g")) == 1
+    with pytest.raises(InvalidText, match=f"SDXL.*{encoders[0]} only") as caught:
+        count(text, encoders)
+    assert text[caught.value.start : caught.value.end] == faulty
+
+
+def test_an_embedding_that_cannot_be_used_is_told_under_its_operand() -> None:
+    def rows_of(name: str) -> int:
+        raise InvalidEmbedding(f"{name} is for SDXL.", "Load an SDXL checkpoint.")
+
+    with pytest.raises(InvalidText, match=r"mine is for SDXL(.|\n)*Load an SDXL") as caught:
+        evaluate(parse_expression("'cat'+'my mine'"), Rows(rows_of), Dictionary(words, EMBEDDINGS))
+    assert (caught.value.start, caught.value.end) == (6, 15)

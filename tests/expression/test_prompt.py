@@ -1,0 +1,82 @@
+"""A user would lose: expressions in prompts, beside everything else that a prompt may hold."""
+
+import timeit
+
+import pytest
+
+from lib_ti.errors import InvalidText
+from lib_ti.expression.prompt import find_expressions, placeholder, rewrite_prompt
+
+
+def expressions(prompt: str) -> list[str]:
+    return [found.text for found in find_expressions(prompt)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("a photo of <'cat'+'dog'>, {'fog'*0.5} here", ["'cat'+'dog'", "'fog'*0.5"]),
+        ("<'a'>{'b'}<'c'>", ["'a'", "'b'", "'c'"]),
+        ("<'a'+'}'><'b'>", ["'a'+'}'", "'b'"]),
+        ("<'>, <''','b'> and {'}'}", ["'>, <''','b'", "'}'"]),
+        ("<'it''s'>>", ["'it''s'"]),
+        ("<'a\nb' +\n'c'>", ["'a\nb' +\n'c'"]),
+        ("<'a {''b'>", ["'a {''b'"]),
+        ("< 'a'> it's {a|b} <lora:x:1> { 'b'} <a'b'> '< '", []),
+        ("", []),
+    ],
+)
+def test_expressions_are_found(prompt: str, found: list[str]) -> None:
+    assert expressions(prompt) == found
+    assert [prompt[f.start + 1 : f.end - 1] for f in find_expressions(prompt)] == found
+
+
+@pytest.mark.parametrize("prompt", ["a <'cat'", "a <'cat>", "a <'cat'} b", "a <'cat''>"])
+def test_an_expression_without_end_is_told_and_not_drawn_as_text(prompt: str) -> None:
+    with pytest.raises(InvalidText, match=r"has no >(.|\n)*put a space") as caught:
+        expressions(prompt)
+    assert (caught.value.start, caught.value.end) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rewritten"),
+    [
+        ("a <'cat'> b", "a P b"),
+        ("<'cat'>", " P "),
+        ("(<'one'+'two'>:0.9)", "( P :0.9)"),
+        ("[<'a'>:{'b'}:0.5] AND <'c'>\nBREAK <lora:x:1>{'d'}", "[ P : P :0.5] AND P\nBREAK <lora:x:1> P "),
+        ("a<'b'>c, it's < 'd'>", "a P c, it's < 'd'>"),
+        ("no expression <lora:it's:1>", "no expression <lora:it's:1>"),
+    ],
+)
+def test_placeholders_stand_apart_and_all_else_stays(prompt: str, rewritten: str) -> None:
+    assert rewrite_prompt(prompt, lambda text: "P") == rewritten
+
+
+def test_an_expression_without_rows_leaves_nothing() -> None:
+    assert rewrite_prompt("a <'b':0> c", lambda text: "").split() == ["a", "c"]
+
+
+def test_errors_of_an_expression_reach_the_user() -> None:
+    def place(text: str) -> str:
+        raise InvalidText("no", text, 0, 1)
+
+    with pytest.raises(InvalidText):
+        rewrite_prompt("<'a'+>", place)
+
+
+def test_placeholders_depend_on_all_parts_alone() -> None:
+    names = [
+        placeholder("'a'", "model"),
+        placeholder("'a'", "other"),
+        placeholder("'b'", "model"),
+        placeholder("'a'model"),
+    ]
+    assert len(set(names)) == 4
+    assert all(name.isalpha() and name.islower() for name in names)
+    assert placeholder("'a'", "model") == names[0]
+
+
+def test_a_prompt_without_expressions_costs_microseconds() -> None:
+    prompt = "a photo of a cat, it's raining, (fog:1.2), " * 30
+    assert min(timeit.repeat(lambda: rewrite_prompt(prompt, str), number=100, repeat=5)) / 100 < 200e-6
