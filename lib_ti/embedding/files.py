@@ -13,7 +13,7 @@ from lib_ti.embedding.layouts import Found, find_bundled, find_layout
 from lib_ti.embedding.limits import MAX_FILE_BYTES
 from lib_ti.embedding.metadata import Facts, read_metadata
 from lib_ti.embedding.safetensors_file import is_safetensors, read_safetensors
-from lib_ti.embedding.torch_pickle import is_torch_pickle, read_torch_pickle
+from lib_ti.embedding.torch_file import is_torch_file, read_torch_file
 from lib_ti.errors import EmbeddingExists, InvalidEmbedding
 from lib_ti.host import Family
 
@@ -120,8 +120,8 @@ def _read(path: Path) -> tuple[Any, Mapping[str, str], bool]:
                 f"The file has {size} bytes, more than an embedding can have.", "Is it a checkpoint?"
             )
         data = start + file.read(MAX_FILE_BYTES)
-    if is_torch_pickle(start):
-        saved = read_torch_pickle(data)
+    if is_torch_file(start):
+        saved = read_torch_file(data)
         return saved, _metadata_of(saved), False
     from lib_ti.embedding.png import is_picture, read_png_embedding
 
@@ -153,7 +153,7 @@ def _header(found: Found, name: str, facts: Facts | None) -> Header:
         model_hash=_text(found.values.get("sd_checkpoint")),
     )
     return Header(
-        name=name,
+        name=_text(name),
         layout=found.layout,
         family=found.family,
         rows=found.rows,

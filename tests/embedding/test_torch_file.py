@@ -16,7 +16,7 @@ import torch
 
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import load_embedding, save_diffusers, save_embedding
-from lib_ti.embedding.torch_pickle import read_torch_pickle
+from lib_ti.embedding.torch_file import read_torch_file
 from lib_ti.errors import InvalidEmbedding
 from tests.embedding.layout_files import a1111
 
@@ -111,13 +111,13 @@ def test_the_refusal_names_what_the_file_asks_for(tmp_path: Path) -> None:
 
 def test_compressed_and_swollen_zips_are_refused() -> None:
     with pytest.raises(InvalidEmbedding, match="compressed"):
-        read_torch_pickle(in_zip(b"\x80\x02]" + b"N" * 10_000_000, zipfile.ZIP_DEFLATED))
+        read_torch_file(in_zip(b"\x80\x02]" + b"N" * 10_000_000, zipfile.ZIP_DEFLATED))
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as archive:
         for number in range(2000):
             archive.writestr(f"archive/data/{number}", b"")
     with pytest.raises(InvalidEmbedding, match="far too many parts"):
-        read_torch_pickle(many.getvalue())
+        read_torch_file(many.getvalue())
 
 
 def test_a_tensor_larger_than_its_data_is_refused(tmp_path: Path) -> None:

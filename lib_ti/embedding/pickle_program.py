@@ -10,25 +10,17 @@ that it cannot read), and its own safe mode could be escaped in every torch befo
 from __future__ import annotations
 
 import pickletools
-import re
-import struct
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lib_ti.embedding.limits import MAX_PICKLE_STEPS, MAX_ZIP_MEMBERS
+from lib_ti.embedding.limits import MAX_PICKLE_STEPS
 from lib_ti.embedding.stored import StoredTensor
 from lib_ti.errors import InvalidEmbedding
 
 if TYPE_CHECKING:
     import torch
 
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_ZIP_ENTRY = b"PK\x01\x02"
-_DATA = re.compile(r"([^/]+)/data\.pkl")
 # Torch's names of number types, with the bytes one number takes.
 _STORAGES = {
     "FloatStorage": ("float32", 4),
@@ -40,79 +32,8 @@ _STORAGES = {
 }
 
 
-def is_torch_pickle(start: bytes) -> bool:
-    """`start`: the first bytes of a file. A zip, or a pickle of protocol 2 as torch wrote before 1.6."""
-    return start.startswith((b"PK\x03\x04", b"\x80\x02"))
-
-
-def read_torch_pickle(data: bytes) -> Any:
-    """The saved value: dicts, lists, tuples, numbers, text and `StoredTensor`. Raises InvalidEmbedding."""
-    with _damage_told():
-        return _read_zip(data) if data.startswith(b"PK") else _read_legacy(data)
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    try:
-        yield
-    except (
-        # What a damaged pickle or zip makes of the plain operations below.
-        *(ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError),
-        *(zipfile.BadZipFile, struct.error, NotImplementedError, EOFError),
-    ) as error:
-        raise InvalidEmbedding(f"This file is damaged ({str(error)[:200]}).", "Fetch or save it anew.") from error
-
-
-def _read_zip(data: bytes) -> Any:
-    if data.count(_ZIP_ENTRY) > MAX_ZIP_MEMBERS:
-        raise InvalidEmbedding("This zip archive has far too many parts for an embedding.", "Is it a checkpoint?")
-    archive = zipfile.ZipFile(BytesIO(data))
-    members = {member.filename: member for member in archive.infolist()}
-    roots = [match[1] for name in members if (match := _DATA.fullmatch(name))]
-    if len(roots) != 1:
-        raise InvalidEmbedding("This zip archive is not a file that torch wrote.", "Unpack it first.")
-
-    def read(name: str) -> bytes:
-        member = members[f"{roots[0]}/{name}"]
-        # Torch never compresses; so nothing here can be larger than the file itself.
-        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or member.file_size > len(data):
-            raise InvalidEmbedding(f"Its part {name} is compressed or encrypted, which torch does not do.")
-        return archive.read(member)
-
-    if f"{roots[0]}/byteorder" in members and read("byteorder") != b"little":
-        raise InvalidEmbedding("It was saved on a big-endian machine.", "Save it as .safetensors there.")
-    return _run(BytesIO(read("data.pkl")), lambda key: read(f"data/{key}"))
-
-
-def _read_legacy(data: bytes) -> Any:
-    stream = BytesIO(data)
-    places: dict[str, tuple[int, int]] = {}
-
-    def nothing(key: str) -> bytes:
-        raise ValueError("a tensor where none belongs")
-
-    if _run(stream, nothing) != _LEGACY_MAGIC:
-        raise InvalidEmbedding("This pickle was not written by torch.", "Only embeddings that torch saved are read.")
-    _run(stream, nothing)  # the protocol
-    system = _run(stream, nothing)
-    if not system["little_endian"]:
-        raise InvalidEmbedding("It was saved on a big-endian machine.", "Save it as .safetensors there.")
-    sizes: dict[str, int] = {}
-    value = _run(stream, lambda key: data[slice(*places[key])], sizes)
-    for key in _run(stream, nothing):
-        if not isinstance(key, str):
-            raise ValueError("a tensor without a name")
-        start = stream.tell() + 8
-        stop = start + int.from_bytes(stream.read(8), "little") * sizes[key]
-        if stop > len(data):
-            raise ValueError("it ends too early")
-        places[key] = (start, stop)
-        stream.seek(stop)
-    return value
-
-
 @dataclass(frozen=True)
-class _Name:
+class Name:
     """A function or class that a pickle names. It stays a name."""
 
     module: str
@@ -123,7 +44,7 @@ class _Name:
 
 
 @dataclass(frozen=True)
-class _Storage:
+class Storage:
     dtype: str
     item_bytes: int
     read: Callable[[], bytes]
@@ -139,7 +60,7 @@ _WITH_VALUE = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"
 _TUPLE_SIZES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def _run(stream: BinaryIO, read: Callable[[str], bytes], sizes: dict[str, int] | None = None) -> Any:
+def run_pickle(stream: BinaryIO, read: Callable[[str], bytes], sizes: dict[str, int] | None = None) -> Any:
     """Carry out one pickle. `read` gives the bytes of a storage by key; `sizes` collects the bytes of a number by key."""
     stack: list[Any] = []
     memo: dict[Any, Any] = {}
@@ -170,7 +91,7 @@ def _run(stream: BinaryIO, read: Callable[[str], bytes], sizes: dict[str, int] |
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
         elif name == "GLOBAL":
-            stack.append(_Name(*str(argument).split(" ", 1)))
+            stack.append(Name(*str(argument).split(" ", 1)))
         elif name == "BINPERSID":
             stack.append(_persistent(stack.pop(), read, {} if sizes is None else sizes))
         elif name in ("REDUCE", "NEWOBJ"):
@@ -203,25 +124,25 @@ def _set_items(target: Any, values: list[Any]) -> None:
         target[key] = value
 
 
-def _persistent(ident: Any, read: Callable[[str], bytes], sizes: dict[str, int]) -> _Storage | _Name:
+def _persistent(ident: Any, read: Callable[[str], bytes], sizes: dict[str, int]) -> Storage | Name:
     """What torch keeps outside of the pickle: a tensor's numbers; in old files also a class, with its source."""
-    if ident[0] == "module" and isinstance(ident[1], _Name):
+    if ident[0] == "module" and isinstance(ident[1], Name):
         return ident[1]
     kind, storage, key, _, _ = ident[:5]
     if kind != "storage" or not isinstance(key, str) or any(view is not None for view in ident[5:]):
         raise ValueError("a tensor's place that torch does not write")
-    if not isinstance(storage, _Name):
+    if not isinstance(storage, Name):
         raise ValueError("a tensor of no type")
     if storage.name not in _STORAGES:
         raise InvalidEmbedding(f"It holds numbers of the type {storage}, which embeddings do not have.")
     dtype, size = _STORAGES[storage.name]
     sizes[key] = size
-    return _Storage(dtype, size, lambda: read(key))
+    return Storage(dtype, size, lambda: read(key))
 
 
 def _stand_in(function: Any, arguments: tuple[Any, ...]) -> Any:
     """What stands for the result of calling `function`, which is not called."""
-    if not isinstance(function, _Name):
+    if not isinstance(function, Name):
         raise TypeError("a call of something that is no function")
     match str(function):
         case "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor":
@@ -251,17 +172,16 @@ def _build(stack: list[Any], state: Any) -> None:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> StoredTensor:
-    numbers = (offset, *shape, *stride)
-    if not isinstance(storage, _Storage) or len(shape) != len(stride):
+    if not isinstance(storage, Storage) or len(shape) != len(stride) or len(shape) > 8:
         raise ValueError("a tensor without numbers")
+    numbers = (offset, *shape, *stride)
     if any(type(number) is not int or not 0 <= number < 2**31 for number in numbers):
         raise ValueError("a tensor of impossible shape")
 
     def load() -> torch.Tensor:
         import torch
 
-        with _damage_told():
-            data = storage.read()
+        data = storage.read()
         last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True))
         if 0 in shape or (last + 1) * storage.item_bytes > len(data):
             raise InvalidEmbedding("This file is damaged: a tensor is larger than its data.", "Fetch or save it anew.")
