@@ -43,12 +43,12 @@ class HostUnderTest:
 
 
 @pytest.fixture(scope="session", params=HOSTS)
-def under_test(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostUnderTest]:
+def under_test(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HostUnderTest:
     torch.set_num_threads(1)
     folder: Path = tmp_path_factory.mktemp("host")
     (folder / "embeddings").mkdir()
     host = StandaloneHost(open_source(request.param), "cpu", "fp32", folder / "embeddings", folder / "logs")
-    yield HostUnderTest(host, lambda: host._model.networks.modules())
+    return HostUnderTest(host, lambda: host._model.networks.modules())
 
 
 @pytest.fixture(scope="session")

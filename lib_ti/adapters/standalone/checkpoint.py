@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+# All that torch's careful reader was seen to raise on bytes that are no honest pickle; it has no error type of its own.
+_BROKEN_PICKLE = (
+    pickle.UnpicklingError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError,
+    NotImplementedError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 _LONGEST_HEADER = 100_000_000  # the limit of safetensors itself
 
 
@@ -43,7 +49,10 @@ def load_header(path: Path) -> Header:
             length = struct.unpack("<Q", file.read(8))[0]
             if length > _LONGEST_HEADER:
                 raise ValueError("the header is too long")
-            entries: dict[str, Any] = json.loads(file.read(length))
+            text = file.read(length)
+            if len(text) < length:
+                raise ValueError("the header is cut off")
+            entries: dict[str, Any] = json.loads(text)
         metadata = entries.pop("__metadata__", {})
         return Header({key: tuple(entry["shape"]) for key, entry in entries.items()}, metadata)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -82,13 +91,11 @@ def load_tensor(path: Path, key: str) -> Tensor:
 
 def _load_pickle(path: Path) -> dict[str, Any]:
     """What the file holds by name: tensors, and whatever else lies beside them."""
-    import pickle
-
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
+    except _BROKEN_PICKLE as error:
         raise UnsupportedModel(
             f"{path.name} holds more than weights, or is broken, and was not opened: such files can run code.",
             "Use the model's .safetensors file instead, or convert it with a tool that you trust.",

@@ -35,6 +35,7 @@ _LONE_PARTS: tuple[tuple[str, str], ...] = (
     (r"^(first_stage_model\.|vae\.)?(encoder|decoder)\.(conv_in|down|mid|up)", "a VAE"),
     (r"^(text_model|transformer\.resblocks|encoder\.block|embeddings)\.", "a text encoder alone"),
 )
+_PARTS = {"unet", "vae", "text_encoder", "native_size"}
 _INPUTS = {9: "an inpainting model", 8: "a model that edits pictures (InstructPix2Pix)", 5: "a depth-to-picture model"}
 
 
@@ -81,9 +82,9 @@ def _own_networks(metadata: Mapping[str, str]) -> dict[str, Any]:
         networks = json.loads(metadata.get("ti_lab.config", "{}"))
     except ValueError as error:
         raise UnsupportedModel("The file's ti_lab.config is not JSON.", USE) from error
-    if networks and not {"unet", "vae", "text_encoder", "native_size"} <= set(networks):
-        raise UnsupportedModel(f"The file's ti_lab.config holds only {', '.join(networks)}.", USE)
-    return dict(networks)
+    if not isinstance(networks, dict) or (networks and not _PARTS <= networks.keys()):
+        raise UnsupportedModel(f"The file's ti_lab.config lacks one of {', '.join(sorted(_PARTS))}.", USE)
+    return networks
 
 
 def family_networks(family: Family) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _family(shapes: Mapping[str, tuple[int, ...]]) -> Family:
     if UNET + "input_blocks.0.0.weight" not in shapes:
         _refuse_matches(shapes, _LONE_PARTS)
         raise UnsupportedModel(f"No diffusion model is in this file; it starts with {_some(shapes)}.", USE)
-    refuse_inputs(shapes[UNET + "input_blocks.0.0.weight"][1])
+    refuse_inputs(([*shapes[UNET + "input_blocks.0.0.weight"], 0, 0])[1])
     sdxl = [_has(shapes, prefix) for prefix in _SDXL_TEXT]
     if all(sdxl) and UNET + "label_emb.0.0.weight" in shapes:
         return "sdxl"

@@ -23,7 +23,7 @@ def tokenize(text: str) -> list[int]:
 
 
 def token_text(token_id: int) -> str:
-    """The piece as the vocabulary writes it, `</w>` ending a word; bytes that are no text of their own show as `\\xNN`."""
+    """The piece as the vocabulary writes it, `</w>` ending a word; what cannot be shown is `\\xNN`."""
     piece: str | None = _tokenizer().id_to_token(token_id)
     if piece is None:
         raise HostError(f"There is no token {token_id}.", "Token ids go from 0 to 49407.")
@@ -31,7 +31,9 @@ def token_text(token_id: int) -> str:
         return piece
     letters = {letter: byte for byte, letter in _byte_letters().items()}
     raw = bytes(letters[letter] for letter in piece.removesuffix("</w>"))
-    return raw.decode("utf-8", errors="backslashreplace") + ("</w>" if piece.endswith("</w>") else "")
+    text = raw.decode("utf-8", errors="backslashreplace")
+    shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+    return shown + ("</w>" if piece.endswith("</w>") else "")
 
 
 @cache
