@@ -175,8 +175,19 @@ class TrainingSession(Protocol):
         """The UNet's raw output (noise or v). `noisy`: [B, C, h, w] and `timesteps`: [B] int64, both on `device`."""
         ...
 
-    def preview(self, request: ImageRequest, vectors: Mapping[str, torch.Tensor]) -> Image:
-        """Generate with the placeholder standing for `vectors`; leaves no trace in the run (random state, caches)."""
+    def preview(self, request: ImageRequest, vectors: Mapping[str, torch.Tensor]) -> Image | None:
+        """Generate with the placeholder standing for `vectors`; leaves no trace in the run (random state, caches).
+
+        None when the host's own Interrupt cut the picture short.
+        """
+        ...
+
+    def interrupted(self) -> bool:
+        """Whether someone pressed the host's own Interrupt, which is to end the run as Stop does."""
+        ...
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show in the host's own progress bar how far the run is, in steps."""
         ...
 
     def check(self) -> None:

@@ -102,6 +102,12 @@ class ToySession:
     def check(self) -> None:
         pass
 
+    def interrupted(self) -> bool:
+        return False
+
+    def show_progress(self, done: int, total: int) -> None:
+        pass
+
     def offload_image_encoder(self) -> None:
         pass
 

@@ -21,7 +21,7 @@ from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import save_embedding
 from lib_ti.embedding.png import write_preview_png
-from lib_ti.errors import Fault, InvalidDataset
+from lib_ti.errors import Fault, HostError, InvalidDataset
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import Host, ImageRequest, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
@@ -64,6 +64,11 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
     request = SessionRequest(config.embedding.name, rows, config.run.clip_skip, config.run.checkpointing)
     with ExitStack() as stack:
         session = stack.enter_context(host.training_session(request))
+        if host.model() != plan.model:
+            raise HostError(
+                f"The model changed from {plan.model.name} to {host.model().name} while the run waited for it.",
+                "Start the run again.",
+            )
         run = _Run(plan, session, emit, control)
         stack.callback(run.close)
         run.train()
@@ -179,6 +184,7 @@ class _Run:
         self.losses.add(done)
         self.board.add(done)
         self.emit(done)
+        self.session.show_progress(done.step - self.plan.first_step, self.plan.last_step - self.plan.first_step)
 
     def keep_up(self) -> None:
         """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
@@ -195,6 +201,8 @@ class _Run:
             self.emit(Resumed(step))
 
     def answer(self) -> None:
+        if self.session.interrupted():
+            self.control.stop()
         if self.control.take_save():
             self.save_copy()
         if self.control.take_preview():
@@ -263,6 +271,8 @@ class _Run:
             self.config.run.clip_skip,
         )
         image = self.session.preview(request, {key: value.detach() for key, value in self.trainee.vectors.items()})
+        if image is None:
+            return
         path = self.folder.preview(step)
         write_atomically(path, _png(image, infotext(request, self.plan.model)))
         if self.config.save.in_previews:

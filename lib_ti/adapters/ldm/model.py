@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import EncoderInfo, Family, ModelInfo, PredictionType
@@ -107,29 +107,29 @@ def noise_schedule(sd_model: Any) -> Tensor:
     from modules import sd_models
 
     alphas_cumprod = getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod).detach().float().cpu()
-    return sd_models.rescale_zero_terminal_snr_abar(alphas_cumprod) if _zero_terminal_snr() else alphas_cumprod
-
-
-def scale_factor(sd_model: Any) -> float:
-    return float(sd_model.scale_factor)
+    if _zero_terminal_snr():
+        alphas_cumprod = sd_models.rescale_zero_terminal_snr_abar(alphas_cumprod)
+    return cast("Tensor", alphas_cumprod)
 
 
 def token_text(encoders: Mapping[str, TextEncoder], token_id: int) -> str:
     """The piece as the vocabulary writes it, `</w>` ending a word; bytes that are no text of their own show as `\\xNN`."""
-    tokenizer = next(iter(encoders.values())).tokenizer
+    encoder = next(iter(encoders.values()))
+    tokenizer, wrapper = encoder.tokenizer, encoder.wrapper
     piece = tokenizer.decoder.get(token_id)
     if piece is None:
         raise HostError(f"There is no token {token_id}.", "Token ids go from 0 to 49407.")
-    if piece.startswith("<") and piece.endswith(">"):
+    if token_id in (wrapper.id_start, wrapper.id_end):
         return str(piece)
     raw = bytes(tokenizer.byte_decoder[letter] for letter in piece.removesuffix("</w>"))
     return raw.decode("utf-8", errors="backslashreplace") + ("</w>" if piece.endswith("</w>") else "")
 
 
 def _token_layer(wrapper: Any) -> Any:
-    inner = getattr(wrapper, "wrapped", None)
-    if hasattr(inner, "transformer") and hasattr(inner.transformer, "text_model"):
-        return inner.transformer.text_model.embeddings.token_embedding
+    inner: Any = getattr(wrapper, "wrapped", None)
+    text_model = getattr(getattr(inner, "transformer", None), "text_model", None)
+    if text_model is not None:
+        return text_model.embeddings.token_embedding
     return getattr(getattr(inner, "model", None), "token_embedding", None)
 
 

@@ -53,6 +53,12 @@ class StandaloneSession:
             if away:
                 self._model.images.offload()
 
+    def interrupted(self) -> bool:
+        return False
+
+    def show_progress(self, done: int, total: int) -> None:
+        """There is nobody to show it to."""
+
     def check(self) -> None:
         """Nothing can change the model of this host."""
 

@@ -36,6 +36,7 @@ def generate(sd_model: Any, request: ImageRequest, size: int, extra_networks: bo
         steps=request.steps,
         cfg_scale=request.cfg,
         sampler_name=request.sampler,
+        scheduler="Automatic",
         seed=request.seed,
         width=request.width or size,
         height=request.height or size,
@@ -87,9 +88,10 @@ def forget_conditioning() -> None:
 
 
 def prove_sampler(name: str) -> None:
-    """The WebUI would take another sampler without a word."""
-    from modules import sd_samplers
+    """The WebUI would take another sampler without a word. A schedule may follow the name, as in "DPM++ 2M Karras"."""
+    from modules import sd_samplers, sd_schedulers
 
-    known, _ = sd_samplers.get_sampler_and_scheduler(name, None)
-    if not name.startswith(known):
+    known = sd_samplers.all_samplers_map
+    schedules = [text for one in sd_schedulers.schedulers for text in (one.label, one.name, *(one.aliases or []))]
+    if name not in known and not any(name.removesuffix(f" {schedule}") in known for schedule in schedules):
         raise HostError(f"This WebUI has no sampler called {name!r}.", "There are: " + ", ".join(sampler_names()))
