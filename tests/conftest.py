@@ -23,6 +23,10 @@ CHROMIUM_FLAGS = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run tests that take more than ten seconds too")
+    parser.addoption(
+        "--gradio-python", action="append", type=Path, default=[], help="drive the tab in this Python's gradio too"
+    )
+    parser.addoption("--screenshots", type=Path, help="keep pictures of the tab in this folder")
     parser.addoption("--webui-root", type=Path, help="folder of a real WebUI, for the tests marked webui")
 
 

@@ -39,7 +39,7 @@ def build_create(defaults: Mapping[str, Any]) -> CreatePanel:
         "create", CreateConfig, {path: defaults[train] for path, train in SAME_AS_TRAIN.items() if train in defaults}
     )
     with gr.Row(elem_id=ids.part_id("create_panel")):
-        with gr.Column(scale=5, min_width=320, elem_id=ids.part_id("create_settings")):
+        with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("create_settings")):
             form.row("name", "vectors")
             form.field("source")
             starts = {}
@@ -50,7 +50,7 @@ def build_create(defaults: Mapping[str, Any]) -> CreatePanel:
                 form.row("format", "folder")
                 form.field("overwrite")
             create = compat.button(wording.CREATE, variant="primary", elem_id=ids.part_id("create"))
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=280):
             compat.html(f'<p class="ti_lab_empty">{wording.CREATE_INTRO}</p>')
             result = compat.html(elem_id=ids.part_id("created"))
     return CreatePanel(form, starts, create, result)

@@ -32,7 +32,7 @@ class Form:
         self._defaults = defaults
         self._choices = choices or {}
 
-    def field(self, path: str, min_width: int = 140) -> Any:
+    def field(self, path: str, min_width: int = 110) -> Any:
         """Build one field where gradio stands now, with room for its fault below; the widget."""
         kind, default, about = self._options[path]
         value = self._defaults.get(path, default)

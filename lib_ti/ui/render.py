@@ -173,20 +173,27 @@ def schedule(rows: Sequence[tuple[int, int, float]], note: str = "") -> str:
 
 
 def field_faults(faults: Sequence[Fault]) -> str:
-    return "".join(f'<p class="ti_lab_fault" role="alert">{_fault(fault)}</p>' for fault in faults)
+    """Beside the field, so without its name; a caret keeps its place."""
+    lines = []
+    for fault in faults:
+        caret = " caret" if fault.message.count("\n") else ""
+        lines.append(f'<p class="ti_lab_fault{caret}" role="alert">{escape(fault.message)}{_hint(fault)}</p>')
+    return "".join(lines)
 
 
 def fault_list(faults: Sequence[Fault], labels: Mapping[str, str]) -> str:
     """All faults; those of fields by label."""
-    items = "".join(
-        f"<li><b>{escape(labels.get(fault.where, fault.where))}</b> {_fault(fault)}</li>" for fault in faults
-    )
+    items = "".join(f"<li>{_named(fault, labels.get(fault.where, fault.where))}{_hint(fault)}</li>" for fault in faults)
     return f'<div class="ti_lab_failure" role="alert"><p>{wording.FAULTS_INTRO}</p><ul>{items}</ul></div>'
 
 
-def _fault(fault: Fault) -> str:
-    hint = f' <span class="ti_lab_hint">{escape(fault.hint)}</span>' if fault.hint else ""
-    return f"{escape(fault.message)}{hint}"
+def _named(fault: Fault, name: str) -> str:
+    first = fault.message.splitlines()[0]  # the caret of a text is drawn beside its field
+    return escape(first) if first.startswith(name) else f"<b>{escape(name)}:</b> {escape(first)}"
+
+
+def _hint(fault: Fault) -> str:
+    return f' <span class="ti_lab_hint">({escape(fault.hint)})</span>' if fault.hint else ""
 
 
 def created(path: Path, lines: str) -> str:

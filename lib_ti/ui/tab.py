@@ -63,11 +63,14 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
 
         def show_chosen(data: dict[Any, Any]) -> dict[Any, Any]:
             choice = choose(app, str(data[chosen_number]))
-            return {chosen: choice, **updates(data[shown], view_of(app, choice))}
+            view = view_of(app, choice)
+            return {chosen: choice, **{parts[name]: gr.update(value=view.parts[name]) for name in ("preview", "strip")}}
 
         compat.on(poll.click, refresh, page, outputs)
         compat.on(load.click, opened, page, [*outputs, *train.form.components.values()])
-        compat.on(choose_button.click, show_chosen, {chosen_number, *page}, [chosen, *outputs])
+        # The script knows which preview was clicked; a single input, because a set has no order for it to answer in.
+        large = [chosen, parts["preview"], parts["strip"]]
+        compat.on(choose_button.click, show_chosen, {chosen_number}, large, js="() => [window.tiLab.chosen]")
         wire_create(create, actions, train.form)
         wire_train(train, actions, refresh, page, outputs)
     return tab

@@ -81,9 +81,9 @@ def build_train(
         preview_now = _button(wording.PREVIEW_NOW, "preview_now", interactive=False)
     notice = compat.html(visible=False, elem_id=ids.part_id("notice"))
     with gr.Row(elem_id=ids.part_id("train_panel")):
-        with gr.Column(scale=5, min_width=320, elem_id=ids.part_id("settings")):
+        with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("settings")):
             schedule = _build_settings(form)
-        with gr.Column(scale=6, min_width=320, elem_id=ids.part_id("run")):
+        with gr.Column(scale=6, min_width=280, elem_id=ids.part_id("run")):
             shown = {name: compat.html(parts[name], elem_id=ids.part_id(name)) for name in PARTS if name != "model"}
     return TrainPanel(form, schedule, notice, shown, train, resume, check, stop, pause, save_now, preview_now)
 
@@ -126,7 +126,8 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh, page: set[
     def start(resume: bool) -> Refresh:
         def action(data: dict[Any, Any]) -> dict[Any, Any]:
             outcome = actions.train(form.values(data), resume)
-            return {**refresh(data), panel.notice: _notice(outcome), **form.show_faults(outcome.faults)}
+            # The refresh comes last: a job that failed at once has faults of its own to show.
+            return {panel.notice: _notice(outcome), **form.show_faults(outcome.faults), **refresh(data)}
 
         return action
 
