@@ -6,12 +6,10 @@ from typing import Any
 
 import torch
 
-from lib_ti.embedding.layouts import UNKNOWN_ENCODER
+from lib_ti.embedding.fit import match_encoders
 from lib_ti.embedding.limits import MAX_ROWS, MAX_WIDTH
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.host import Family, ModelInfo
-
-FAMILY_TITLES = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,24 +77,5 @@ class Embedding:
 
     def fit_to(self, model: ModelInfo) -> "Embedding":
         """The same with vectors named and ordered as `model` has its encoders. Raises InvalidEmbedding where it does not fit."""
-        vectors = dict(self.vectors)
-        if len(model.encoders) == 1 and UNKNOWN_ENCODER in vectors:
-            vectors = {model.encoders[0].name: vectors[UNKNOWN_ENCODER]}
-        have = {encoder: tensor.shape[1] for encoder, tensor in vectors.items()}
-        want = {encoder.name: encoder.width for encoder in model.encoders}
-        if have != want or self.family not in (None, model.family):
-            raise InvalidEmbedding(
-                f"The embedding {self.name!r} is for {_describe(self.family, have)}, "
-                f"the model {model.name!r} is {_describe(model.family, want)}.",
-                f"Load a checkpoint of {_title(self.family)}, or take an embedding made for {_title(model.family)}.",
-            )
-        return replace(self, vectors={encoder: vectors[encoder] for encoder in want}, family=model.family)
-
-
-def _title(family: Family | None) -> str:
-    return FAMILY_TITLES[family] if family else "that width"
-
-
-def _describe(family: Family | None, widths: Mapping[str, int]) -> str:
-    sizes = ", ".join(f"{encoder} {width}" for encoder, width in widths.items())
-    return f"{FAMILY_TITLES[family]} ({sizes})" if family else f"an unknown model ({sizes})"
+        keys = match_encoders(self.name, self.family, self.widths, model)
+        return replace(self, vectors={encoder: self.vectors[key] for encoder, key in keys.items()}, family=model.family)
