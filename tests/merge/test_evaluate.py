@@ -172,10 +172,10 @@ def test_embeddings_stand_for_their_vectors() -> None:
     known = {"mine": embedding("mine", 2), "mine too": embedding("mine too", 3)}
     host = HOSTS["sd1"]
     cat = host.tables["clip_l"][CAT]
-    expected = torch.cat([cat[None], torch.full((3, 12), 3.0), torch.full((2, 12), 2.0)])
+    expected = torch.cat([cat[None], torch.full((3, 24), 3.0), torch.full((2, 24), 2.0)])
     assert torch.equal(merged("'Cat mine TOO MINE'", host, known)["clip_l"], expected)
     assert torch.equal(merged("'mine'*2-'mine'", host, known)["clip_l"], known["mine"].vectors["clip_l"])
-    assert torch.equal(known["mine"].vectors["clip_l"], torch.full((2, 12), 2.0))
+    assert torch.equal(known["mine"].vectors["clip_l"], torch.full((2, 24), 2.0))
 
 
 def test_a_long_embedding_can_be_read_and_cropped() -> None:
@@ -199,8 +199,8 @@ class Folder(dict[str, Embedding]):
 @pytest.mark.parametrize(
     ("family", "text", "operand", "says"),
     [
-        ("sdxl", "'cat'+'my mine'*2", "'my mine'", ["'mine'", "clip_l 12", "clip_g 20", "SDXL", "Load a checkpoint"]),
-        ("sd2", "'cat','mine'", "'mine'", ["clip_l 12", "clip_h 16"]),
+        ("sdxl", "'cat'+'my mine'*2", "'my mine'", ["'mine'", "clip_l 24", "clip_g 40", "SDXL", "Load a checkpoint"]),
+        ("sd2", "'cat','mine'", "'mine'", ["clip_l 24", "clip_h 32"]),
         ("sd1", "'cat'*2+'flat'", "'flat'", ["shape 12 for clip_l", "Convert it"]),
         ("sd1", "'a gone'", "'a gone'", ["'gone'", "Refresh"]),
     ],

@@ -9,9 +9,9 @@ from lib_ti.host import EncoderInfo, Family, ModelInfo
 
 PADDING = {"clip_l": 49407, "clip_h": 0, "clip_g": 0}
 WIDTHS: Mapping[Family, Mapping[str, int]] = {
-    "sd1": {"clip_l": 12},
-    "sd2": {"clip_h": 16},
-    "sdxl": {"clip_l": 12, "clip_g": 20},
+    "sd1": {"clip_l": 24},
+    "sd2": {"clip_h": 32},
+    "sdxl": {"clip_l": 24, "clip_g": 40},
 }
 
 
