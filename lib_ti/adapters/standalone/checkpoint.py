@@ -101,8 +101,8 @@ def _load_pickle(path: Path) -> dict[str, Any]:
             "Use the model's .safetensors file instead, or convert it with a tool that you trust.",
             where=str(path),
         ) from error
-    inner = content.get("state_dict", content) if isinstance(content, dict) else {}
-    return {str(key): value for key, value in inner.items()}
+    inner = content.get("state_dict", content) if isinstance(content, dict) else None
+    return {str(key): value for key, value in inner.items()} if isinstance(inner, dict) else {}
 
 
 def _is_zip(path: Path) -> bool:

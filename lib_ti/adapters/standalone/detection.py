@@ -82,7 +82,7 @@ def _own_networks(metadata: Mapping[str, str]) -> dict[str, Any]:
         networks = json.loads(metadata.get("ti_lab.config", "{}"))
     except ValueError as error:
         raise UnsupportedModel("The file's ti_lab.config is not JSON.", USE) from error
-    if not isinstance(networks, dict) or (networks and not _PARTS <= networks.keys()):
+    if not isinstance(networks, dict) or (networks and not networks.keys() >= _PARTS):
         raise UnsupportedModel(f"The file's ti_lab.config lacks one of {', '.join(sorted(_PARTS))}.", USE)
     return networks
 

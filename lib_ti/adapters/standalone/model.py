@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 
 import torch
@@ -16,7 +15,7 @@ from lib_ti.adapters.standalone.images import ImageEncoder
 from lib_ti.adapters.standalone.networks import Networks, load_networks
 from lib_ti.adapters.standalone.noise import build_alphas_cumprod
 from lib_ti.adapters.standalone.prompts import Names
-from lib_ti.adapters.standalone.samplers import build_sampler
+from lib_ti.adapters.standalone.samplers import build_sampler, take_step
 from lib_ti.adapters.standalone.text import TextEncoder, Vectors
 from lib_ti.errors import HostError
 from lib_ti.host import Conditioning, ImageRequest, PictureSize
@@ -63,7 +62,6 @@ class Model:
         cells = self.detected.pixel_multiple
         shape = (1, self.networks.unet.config.in_channels, height // cells, width // cells)
         latents = torch.randn(shape, generator=generator).to(self.device) * sampler.init_noise_sigma
-        extra = {"generator": generator} if "generator" in signature(sampler.step).parameters else {}
         for timestep in sampler.timesteps:
             scaled = sampler.scale_model_input(latents, timestep)
             both = scaled.expand(2, -1, -1, -1) if guided else scaled
@@ -71,7 +69,7 @@ class Model:
             if guided:
                 without, with_prompt = model_pred.chunk(2)
                 model_pred = without + request.cfg * (with_prompt - without)
-            latents = sampler.step(model_pred, timestep, latents, return_dict=False, **extra)[0]
+            latents = take_step(sampler, model_pred, timestep, latents, generator)
         return self.images.decode(latents)
 
     def _condition(self, request: ImageRequest, names: Names, vectors: Vectors, size: PictureSize) -> Conditioning:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from lib_ti.adapters.standalone.noise import STEPS, betas_of
 from lib_ti.errors import HostError
 from lib_ti.host import PredictionType
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
 _KARRAS = {"use_karras_sigmas": True}
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -34,6 +35,8 @@ def build_sampler(name: str, alphas_cumprod: Tensor, prediction_type: Prediction
     """A diffusers scheduler. Zero-terminal SNR needs its very last timestep, which trailing spacing alone includes."""
     import diffusers
 
+    from lib_ti.adapters.standalone.noise import betas_of
+
     if name not in _SAMPLERS:
         near = get_close_matches(name, _SAMPLERS, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]}?" if near else "There are: " + ", ".join(_SAMPLERS)
@@ -45,9 +48,16 @@ def build_sampler(name: str, alphas_cumprod: Tensor, prediction_type: Prediction
     elif name == "DDIM":
         spacing = {"timestep_spacing": "leading", "steps_offset": 1}
     return getattr(diffusers, kind)(
-        num_train_timesteps=STEPS,
+        num_train_timesteps=len(alphas_cumprod),
         trained_betas=betas_of(alphas_cumprod.double()).numpy(),
         prediction_type=prediction_type,
         **spacing,
         **options,
     )
+
+
+def take_step(sampler: Any, model_pred: Tensor, timestep: Tensor, latents: Tensor, generator: Generator) -> Tensor:
+    """The latents one step cleaner. A sampler that adds noise of its own draws it from `generator`."""
+    extra = {"generator": generator} if "generator" in signature(sampler.step).parameters else {}
+    cleaner: Tensor = sampler.step(model_pred, timestep, latents, return_dict=False, **extra)[0]
+    return cleaner

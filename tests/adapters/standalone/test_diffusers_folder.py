@@ -83,7 +83,7 @@ def test_other_pipelines_are_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModel, match="unet/config.json"):
+    with pytest.raises(UnsupportedModel, match=r"unet/config\.json"):
         detect_folder(tmp_path)
 
 
