@@ -4,6 +4,7 @@ Which rows are added, cropped or too many is decided here and nowhere else, so c
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Generic, Literal, NoReturn, Protocol, TypeVar
 
 from lib_ti.errors import InvalidText, TIError
@@ -110,10 +111,8 @@ class _Walk(Generic[Value]):
                     value = self._postfix(value, postfix)
                 return value
             case Sum(parts):
-                value, *others = (self._signed(part.node, part.positive) for part in parts)
-                for other in others:
-                    value = self._add(value, other)
-                return value
+                values = (self._signed(part.node, part.positive) for part in parts)
+                return reduce(self._add, values)  # one at a time: thousands of parts would not fit into memory at once
 
     def _signed(self, node: Node, positive: bool) -> Value:
         value = self.node(node)

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from lib_ti.expression.prompt import OPENER
+from lib_ti.expression.prompt import may_hold_expression
 
 PROMPT, NEGATIVE, HIRES_PROMPT, HIRES_NEGATIVE = PROMPTS = (
     "Prompt",
@@ -39,7 +39,7 @@ def exact_prompts(prompts: Mapping[str, str]) -> dict[str, str]:
     for key, first in _FIRST_PASS.items():
         if prompts[key] == prompts[first]:
             prompts[key] = ""  # hosts fill an empty one in, and leave an equal one out of the infotext
-    if not any(OPENER.search(text) for text in prompts.values()) or _as_pasted(prompts) == prompts:
+    if not any(map(may_hold_expression, prompts.values())) or _as_pasted(prompts) == prompts:
         return {}
     return {EXACT: json.dumps({key: text for key, text in prompts.items() if text})}
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lib_ti.errors import InvalidText
 
-OPENER = re.compile(r"<'|\{'")
 # The closer is the first one outside quotes; a doubled quote inside a text closes and opens again.
 _EXPRESSION = re.compile(
     r"""
@@ -28,9 +27,14 @@ class Found:
     end: int
 
 
+def may_hold_expression(text: str) -> bool:
+    """Cheap, for prompts without one."""
+    return "<'" in text or "{'" in text
+
+
 def find_expressions(prompt: str) -> Iterator[Found]:
     """In order of place. Raises InvalidText where one has no end."""
-    if not OPENER.search(prompt):
+    if not may_hold_expression(prompt):
         return
     for match in _EXPRESSION.finditer(prompt):
         if match["unclosed"]:
