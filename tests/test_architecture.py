@@ -21,7 +21,20 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 
 HOSTS = {"modules", "modules_forge", "backend", "launch", "diffusers", "transformers"}
 MAY_IMPORT_HOSTS = ("lib_ti.adapters.", "lib_ti.demo.")  # the demo's recipe trains diffusers networks
-TORCH_FREE = ("errors", "events", "control", "host", "infotext", "app", "config", "dataset", "jobs", "cli", "ui")
+TORCH_FREE = (
+    "errors",
+    "events",
+    "control",
+    "host",
+    "infotext",
+    "app",
+    "config",
+    "dataset",
+    "expression",
+    "jobs",
+    "cli",
+    "ui",
+)
 LONGEST = 300
 
 
