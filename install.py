@@ -1,6 +1,6 @@
 """Installs what TI Lab needs, and starts it.
 
-    (no argument)                  what a WebUI runs at its start: adds what is missing, never changes what is there
+    (no argument)                  only for a WebUI, at its start: adds what is missing, never changes what is there
     python install.py ui [...]     makes .venv here and opens the tab on the demo model, at 127.0.0.1
     python install.py demo [...]   the same set-up, then a whole training without a window
     python install.py test [...]   the same set-up with the tools of developers, then lint, types and all tests
@@ -54,8 +54,11 @@ class SetupError(Exception):
 
 
 def main(argv: list[str]) -> int:
-    if not argv:
+    if not argv and importlib.util.find_spec("launch"):  # a WebUI puts its folder, with launch.py, on the path
         return install_missing()
+    if not argv:
+        print(__doc__)
+        return 2
     role, *rest = argv
     if role not in ROLES:
         print(__doc__)

@@ -15,7 +15,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     text = "Train an embedding on a demo model and its pictures."
     parser = commands.add_parser("demo", help=text, description=text, allow_abbrev=False)
     add_host_flags(parser, "Folder for everything that is made", "outputs/demo")
-    parser.add_argument("--steps", metavar="N", type=int, help="Updates [200]")
+    parser.add_argument("--steps", metavar="N", type=int, default=200, help="Updates [200]")
     parser.set_defaults(run=run)
 
 
@@ -25,9 +25,7 @@ def run(args: argparse.Namespace) -> int:
             f"There is no demo for the model {args.model!r}.",
             f"Choose {' or '.join(MODELS)}, or use the train command for models of your own.",
         )
-    settings = demo_settings(args.model) | {"embedding.overwrite": True}
-    if args.steps is not None:
-        settings |= {"optim.steps": args.steps}
+    settings = demo_settings(args.model, args.steps) | {"embedding.overwrite": True}
     out = Path(args.out)
     console, control = Console(), Control()
     try:
@@ -51,7 +49,7 @@ def _report(summary: Summary, out: Path) -> list[str]:
         f"  {summary.gap_closed:.0%} of the gap is closed.",
         "Look at:",
         f"  embedding  {out / summary.embedding}",
-        f"  previews   {out / summary.previews[0]} ... {out / summary.previews[-1]}",
+        f"  previews   {(out / summary.previews[-1]).parent}",
         f"  loss       {out / summary.loss_plot}",
         f"  figures    {out / 'summary.json'}",
     ]

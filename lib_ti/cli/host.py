@@ -1,9 +1,11 @@
 """The flags that say which model to open, where and how; shared by all commands that need one."""
 
 import argparse
+import os
 from pathlib import Path
 
 from lib_ti.app import App
+from lib_ti.demo.run import MODELS
 
 
 def add_host_flags(parser: argparse.ArgumentParser, out_help: str, out: str = "outputs") -> None:
@@ -29,6 +31,9 @@ def open_app(args: argparse.Namespace, embeddings: str) -> App:
     """Read the model and stand behind it; raises UnsupportedModel."""
     from lib_ti.adapters.detect import open_standalone
 
+    if args.model in MODELS:
+        # Models this small gain nothing from threads, and on a busy machine they wait for each other twenty times longer.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = Path(embeddings)
     logs = Path(args.logs) if getattr(args, "logs", None) else folder / "logs"
     return App(open_standalone(args.model, args.device, args.dtype, folder, logs))

@@ -38,23 +38,24 @@ class Summary:
     previews: tuple[str, ...]
 
 
-def demo_settings(model: str) -> dict[str, Any]:
+def demo_settings(model: str, steps: int = 200) -> dict[str, Any]:
     """Settings that train the demo concept well, by dotted path; nothing for other models."""
     if model not in MODELS:
         return {}
+    quarter = max(1, steps // 4)
     return {
         "embedding.name": NAME,
         "embedding.init": CONCEPT.init_text,
         "data.folder": str(PICTURES),
         "data.template": "subject",
-        "optim.lr": "0.01:150, 2e-3",
-        "optim.steps": 200,
+        "optim.lr": f"0.01:{3 * quarter}, 2e-3",
+        "optim.steps": steps,
         "optim.batch_size": 8,
-        "preview.every": 50,
+        "preview.every": quarter,
         "preview.prompt": CONCEPT.caption,
         "preview.cfg": 3.0,
         "preview.seed": 1,
-        "save.every": 50,
+        "save.every": quarter,
         "run.seed": 1,
     }
 
