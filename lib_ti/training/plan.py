@@ -11,7 +11,7 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import scan_dataset
 from lib_ti.embedding.name import check_name, shadow_warnings
-from lib_ti.errors import Fault, InvalidConfig
+from lib_ti.errors import Fault, HostError, InvalidConfig
 from lib_ti.host import Host, ModelInfo
 from lib_ti.training.start import Start, embedding_path, find_start
 
@@ -38,6 +38,14 @@ class Plan:
     def steps_per_epoch(self) -> int:
         return ceil(self.dataset.samples_per_epoch / self.config.images_per_update)
 
+    def prove_model(self, now: ModelInfo) -> None:
+        """The run may have waited for the host's other jobs, and its plan is for one model only."""
+        if now != self.model:
+            raise HostError(
+                f"The model changed from {self.model.name} to {now.name} before the run could begin.",
+                "Start the run again.",
+            )
+
     def lines(self) -> tuple[str, ...]:
         """The plan for people."""
         optim, updates = self.config.optim, self.last_step - self.first_step
@@ -61,6 +69,8 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     """Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, or InvalidEmbedding."""
     check_name(config.embedding.name)
     model = host.model()
+    if config.save.format == "pt" and len(model.encoders) > 1:
+        raise InvalidConfig([Fault("save.format", f"{model.family} has no .pt form", "take safetensors")])
     dataset = scan_dataset(
         config.data, config.embedding.name, model.native_size, model.pixel_multiple, progress=progress
     )
@@ -68,7 +78,9 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     first, schedule = start.state.step, config.schedule
     last = min(config.optim.steps, schedule.last_step or config.optim.steps)
     _prove_steps(config, first, last)
-    warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host)]
+    path = embedding_path(host, config)
+    others = [file for file in path.parent.glob("*") if file.stem != path.stem]
+    warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
         warnings.append("The pictures, captions or template have changed since the run began.")
     if last < config.optim.steps:
@@ -80,7 +92,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
         model=model,
         dataset=dataset,
         start=start,
-        path=embedding_path(host, config),
+        path=path,
         last_step=last,
         rates=tuple(schedule.table(first, last)),
         buckets=buckets(dataset),

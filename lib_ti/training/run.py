@@ -21,7 +21,7 @@ from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import save_embedding
 from lib_ti.embedding.png import write_preview_png
-from lib_ti.errors import Fault, HostError, InvalidDataset
+from lib_ti.errors import Fault, InvalidDataset
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import Host, ImageRequest, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
@@ -64,11 +64,7 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
     request = SessionRequest(config.embedding.name, rows, config.run.clip_skip, config.run.checkpointing)
     with ExitStack() as stack:
         session = stack.enter_context(host.training_session(request))
-        if host.model() != plan.model:
-            raise HostError(
-                f"The model changed from {plan.model.name} to {host.model().name} while the run waited for it.",
-                "Start the run again.",
-            )
+        plan.prove_model(host.model())
         run = _Run(plan, session, emit, control)
         stack.callback(run.close)
         run.train()

@@ -61,7 +61,7 @@ def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None
     if created:
         vectors, words = dict(created.vectors), f"from {created.name} as it was created ({created.rows} vectors)"
     else:
-        vectors = initial_vectors(host, config.embedding.init, config.embedding.vectors)
+        vectors = initial_vectors(host, config.embedding.init, config.embedding.vectors, "embedding.init")
         words = f"a new embedding of {config.embedding.vectors} vectors from {config.embedding.init!r}"
     seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
     folder = new_run_folder(log, config.embedding.name)

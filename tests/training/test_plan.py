@@ -1,0 +1,61 @@
+"""A user would lose: knowing what a run will do, and every fault of it, before it begins."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.errors import InvalidConfig, InvalidDataset
+from lib_ti.training.plan import plan_training
+from tests.toy_host import ToyHost
+
+Settings = Callable[..., TrainConfig]
+
+
+def test_plan_says_rates_epochs_buckets_and_files(tmp_path: Path, settings: Settings) -> None:
+    plan = plan_training(
+        ToyHost(tmp_path), settings(optim__lr="0.005:100, 1e-3", optim__steps=300, optim__accumulation=2)
+    )
+    assert plan.rates == ((1, 100, 0.005), (101, 300, 0.001))
+    assert plan.steps_per_epoch == 2  # 5 pictures, 4 an update
+    assert sum(plan.buckets.values()) == 5
+    assert len(plan.buckets) == 2
+    text = "\n".join(plan.lines())
+    for part in ("0.005 for updates 1 to 100", "4 pictures (batch size 2 x 2)", "64x64: 4", str(plan.path), "toy"):
+        assert part in text
+    assert not plan.start.folder.root.exists()  # looking changes nothing
+
+
+@pytest.mark.parametrize(
+    ("changes", "family", "where"),
+    [
+        ({"embedding__name": "a/b"}, "sd1", "embedding.name"),
+        ({"embedding__init": " "}, "sd1", "embedding.init"),
+        ({"save__format": "pt"}, "sdxl", "save.format"),
+    ],
+)
+def test_faults_are_told_by_field(
+    tmp_path: Path, settings: Settings, changes: dict[str, object], family: str, where: str
+) -> None:
+    with pytest.raises(InvalidConfig) as faults:
+        plan_training(ToyHost(tmp_path, family), settings(**changes))
+    assert [fault.where for fault in faults.value.faults] == [where]
+
+
+def test_broken_pictures_are_told_by_file_before_any_model_work(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    (pictures / "7.png").write_bytes(b"no picture")
+    (pictures / "8.jpg").write_bytes(b"")
+    with pytest.raises(InvalidDataset) as faults:
+        plan_training(ToyHost(tmp_path), settings())
+    assert [fault.where for fault in faults.value.faults] == ["7.png", "8.jpg"]
+
+
+def test_a_name_that_clashes_with_another_file_is_warned_of(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    host.embeddings_folder().mkdir()
+    (host.embeddings_folder() / "foo bar.pt").touch()
+    plan = plan_training(host, settings(embedding__name="foo"))
+    assert any("foo bar" in warning for warning in plan.warnings)
