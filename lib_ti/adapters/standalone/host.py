@@ -71,7 +71,8 @@ class StandaloneHost:
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator[StandaloneSession]:
-        from lib_ti.adapters.standalone.restore import checkpointing, modules_kept, random_state_kept
+        from lib_ti.adapters.restore import modules_kept, random_state_kept
+        from lib_ti.adapters.standalone.networks import checkpointing
         from lib_ti.adapters.standalone.session import StandaloneSession
 
         with ExitStack() as stack:

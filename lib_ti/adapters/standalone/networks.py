@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,19 @@ def load_networks(path: Path, detected: Detected, device: torch.device, dtype: t
     if device.type == "cuda":
         networks.unet.to(memory_format=torch.channels_last)
     return networks
+
+
+@contextmanager
+def checkpointing(unet: Any, on: bool) -> Iterator[None]:
+    """Recompute the UNet's activations in its backward pass: less memory for more time."""
+    if not on:
+        yield
+        return
+    unet.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        unet.disable_gradient_checkpointing()
 
 
 def _from_checkpoint(path: Path, detected: Detected, dtype: torch.dtype) -> Networks:

@@ -76,7 +76,7 @@ def test_half_precision_gradient_points_where_the_full_one_does(dtype: torch.dty
 
 def test_checkpointing_saves_memory_and_changes_nothing() -> None:
     torch.manual_seed(3)
-    from lib_ti.adapters.standalone.restore import checkpointing
+    from lib_ti.adapters.standalone.networks import checkpointing
 
     model = random_sd1(torch.device("cuda"), torch.float32)
     results = {}

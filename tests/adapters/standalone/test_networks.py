@@ -86,7 +86,7 @@ def test_the_file_may_be_replaced_while_the_model_is_in_use(tiny: Tiny, tmp_path
         (lambda state: state.pop("first_stage_model.decoder.conv_in.bias"), "The image encoder .* lacks 1 weights"),
         (
             lambda state: state.update({"cond_stage_model.transformer.text_model.extra.weight": torch.ones(2)}),
-            "The text encoder clip_l .* has unknown 1 weights, such as extra.weight",
+            "The text encoder clip_l .* has unknown 1 weights, such as .*extra.weight",
         ),
         (lambda state: state.update({"model.diffusion_model.out.2.bias": torch.ones(5)}), "has other shapes for 1 weights"),
     ],
