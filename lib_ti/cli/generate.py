@@ -21,17 +21,19 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser("generate", help=text, description=text, allow_abbrev=False)
     add_model_flags(parser)
     parser.add_argument("--embeddings", metavar="DIR", default="outputs", help="Folder of embeddings [outputs]")
-    parser.add_argument("--prompt", metavar="TEXT", required=True)
+    parser.add_argument("--prompt", metavar="TEXT", required=True, help="What the picture should show")
     parser.add_argument("--negative", metavar="TEXT", default="", help="What the picture should not show")
     parser.add_argument("--steps", metavar="N", type=int, default=_DEFAULT["steps"], help="Sampler steps [20]")
     parser.add_argument("--cfg", metavar="X", type=float, default=_DEFAULT["cfg"], help="CFG scale [7]")
-    parser.add_argument("--sampler", metavar="NAME", default=_DEFAULT["sampler"], help="[DPM++ 2M]")
+    parser.add_argument("--sampler", metavar="NAME", default=_DEFAULT["sampler"], help="Sampler [DPM++ 2M]")
     parser.add_argument("--seed", metavar="N", type=int, default=-1, help="Of the first picture; -1 draws one [-1]")
     parser.add_argument("--width", metavar="N", type=int, default=0, help="0 is the model's own size [0]")
     parser.add_argument("--height", metavar="N", type=int, default=0, help="0 is the model's own size [0]")
     parser.add_argument("--clip-skip", metavar="N", type=int, default=1, help="1 is the encoder's last layer [1]")
     parser.add_argument("--count", metavar="N", type=int, default=1, help="Pictures; each has the next seed [1]")
-    parser.add_argument("--out", metavar="DIR|FILE.png", default="outputs/pictures", help="[outputs/pictures]")
+    parser.add_argument(
+        "--out", metavar="DIR|FILE.png", default="outputs/pictures", help="A folder, or the one file [outputs/pictures]"
+    )
     parser.set_defaults(run=run)
 
 

@@ -9,7 +9,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     text = "Open the tab in a browser."
     parser = commands.add_parser("ui", help=text, description=text, allow_abbrev=False)
     add_host_flags(parser, "Folder for embeddings")
-    parser.add_argument("--port", metavar="N", type=int, default=7861, help="[7861]")
+    parser.add_argument("--port", metavar="N", type=int, default=7861, help="Port of the page [7861]")
     parser.add_argument(
         "--listen",
         action="store_true",

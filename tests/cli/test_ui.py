@@ -1,0 +1,42 @@
+"""`ui`: a command that opens no page is a tool that cannot be used."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_the_page_opens_on_this_machine_alone(tmp_path: Path) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "lib_ti", "ui", "--no-browser", "--port", str(port), "--out", tmp_path],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:  # fmt: skip
+        try:
+            page = ""
+            for _ in range(240):
+                assert process.poll() is None
+                try:
+                    page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read().decode()
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            assert "TI Lab" in page
+            with pytest.raises(ConnectionRefusedError):  # another address of this machine, as others would use
+                socket.create_connection(("127.0.0.2", port), 5)
+        finally:
+            process.terminate()

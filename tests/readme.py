@@ -1,0 +1,52 @@
+"""Writes the README's tables from the code: `python -m tests.readme`. A test holds them true."""
+
+import argparse
+import re
+from pathlib import Path
+
+from lib_ti.cli.main import build_parser
+from lib_ti.cli.train import FLAGS
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import walk_options
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill(text: str) -> str:
+    """The README with every `<!-- table: NAME -->` … `<!-- end -->` made anew."""
+    tables = {"settings": settings_table, **{name: lambda name=name: flags_table(name) for name in commands()}}
+    return BLOCK.sub(lambda block: f"{block[1]}\n{tables[block[2]]()}\n\n{block[3]}", text)
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    actions = build_parser()._actions
+    return dict(next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction)))
+
+
+def flags_table(command: str) -> str:
+    rows = []
+    for action in commands()[command]._actions:
+        if not isinstance(action, argparse._HelpAction):
+            names = ", ".join(action.option_strings) or str(action.metavar)
+            value = f" {action.metavar or action.dest.upper()}" if action.option_strings and action.nargs != 0 else ""
+            rows.append((f"`{names}{value}`", (action.help or "").replace("%%", "%")))
+    return _table(("flag", "what"), rows)
+
+
+def settings_table() -> str:
+    flags = {path: flag for flag, path in FLAGS.items()}
+    rows = [
+        (f"`{path}`", f"`{flags[path]}`" if path in flags else "", f"`{default}`" if default != "" else "", about.help)
+        for path, _, default, about in walk_options(TrainConfig)
+    ]
+    return _table(("setting", "flag", "default", "what"), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text(encoding="utf-8")), encoding="utf-8")
