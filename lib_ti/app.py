@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
     from lib_ti.embedding.embedding import Embedding
     from lib_ti.training.plan import Plan
+
+
+@cache
+def shared_app(make_host: Callable[[], Host]) -> App:
+    """One for each kind of host: a WebUI that builds its page anew finds the running job again."""
+    return App(make_host())
 
 
 class App:

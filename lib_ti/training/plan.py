@@ -72,7 +72,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     if config.save.format == "pt" and len(model.encoders) > 1:
         raise InvalidConfig([Fault("save.format", f"{model.family} has no .pt form", "take safetensors")])
     dataset = scan_dataset(
-        config.data, config.embedding.name, model.native_size, model.pixel_multiple, progress=progress
+        config.data, config.embedding.name, model.native_size, model.pixel_multiple, host.template_folders(), progress
     )
     start = find_start(host, config)
     first, schedule = start.state.step, config.schedule

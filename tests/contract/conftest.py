@@ -1,5 +1,6 @@
 """The hosts that the contract is held against. A host of another kind joins by a name here and a builder below."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from lib_ti.adapters.ldm.host import LdmHost
+from lib_ti.adapters.ldm.model import loaded_model
 from lib_ti.adapters.standalone.host import StandaloneHost
 from lib_ti.adapters.standalone.source import open_source
 from lib_ti.host import Host, ImageRequest, PictureSize, SessionRequest, TrainingSession
 
-HOSTS = ("demo", "demo-xl")
+HOSTS = ("webui",) if "modules.sd_models" in sys.modules else ("demo", "demo-xl")
 NAME, ROWS = "zork", 2
 
 
@@ -45,6 +48,9 @@ class HostUnderTest:
 @pytest.fixture(scope="session", params=HOSTS)
 def under_test(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HostUnderTest:
     torch.set_num_threads(1)
+    if request.param == "webui":
+        webui = LdmHost()
+        return HostUnderTest(webui, lambda: [loaded_model()])
     folder: Path = tmp_path_factory.mktemp("host")
     (folder / "embeddings").mkdir()
     host = StandaloneHost(open_source(request.param), "cpu", "fp32", folder / "embeddings", folder / "logs")

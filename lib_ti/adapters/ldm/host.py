@@ -45,6 +45,11 @@ class LdmHost:
 
         return Path(paths.data_path) / "textual_inversion"
 
+    def template_folders(self) -> list[Path]:
+        from modules import shared
+
+        return [Path(shared.cmd_opts.textual_inversion_templates_dir)]
+
     def refresh_embeddings(self) -> None:
         from modules import sd_models
         from modules.sd_hijack import model_hijack

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NAMES = {768: "clip_l", 1024: "clip_h", 1280: "clip_g"}
 _FAMILIES: dict[tuple[str, ...], Family] = {("clip_l",): "sd1", ("clip_h",): "sd2", ("clip_l", "clip_g"): "sdxl"}
 _PREDICTIONS: dict[str, PredictionType] = {"eps": "epsilon", "v": "v_prediction"}
+NATIVE_SIDES: dict[Family, int] = {"sd1": 512, "sd2": 512, "sdxl": 1024}
 _ZERO_SNR = "Zero Terminal SNR"
 
 
@@ -79,7 +80,7 @@ def describe(sd_model: Any) -> ModelInfo:
             EncoderInfo(name, encoder.table.shape[1], encoder.wrapper.id_pad) for name, encoder in encoders.items()
         ),
         prediction_type=prediction_type,
-        native_size={"sd1": 512, "sd2": 768 if prediction_type == "v_prediction" else 512, "sdxl": 1024}[family],
+        native_size=768 if (family, prediction_type) == ("sd2", "v_prediction") else NATIVE_SIDES[family],
         zero_terminal_snr=_zero_terminal_snr(),
     )
 

@@ -1,0 +1,109 @@
+"""The gradient under everything that a WebUI can put between the prompt and the noise."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lib_ti.adapters.ldm.model import find_encoders
+from lib_ti.app import App
+from lib_ti.host import PictureSize, SessionRequest, TrainingSession
+from tests.adapters.ldm.conftest import NAME, ROWS
+
+SIZE = PictureSize(64, 64, 0, 0, 64, 64)
+ATTENTIONS = ("sdp", "sdp-no-mem", "sub-quadratic", "V1", "InvokeAI", "Doggettx", "None")
+
+
+@pytest.fixture
+def attention(request: pytest.FixtureRequest) -> Iterator[None]:
+    from modules import sd_hijack
+
+    sd_hijack.apply_optimizations(request.param)
+    yield
+    sd_hijack.apply_optimizations()
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS, indirect=True)
+def test_gradient_is_right_under_each_attention(app: App, attention: None) -> None:
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        prove_gradient(app, session, f"a photo of a {NAME}")
+
+
+@pytest.mark.parametrize("emphasis", ["None", "Ignore", "Original", "No norm"])
+def test_gradient_is_right_under_each_emphasis(app: App, emphasis: str) -> None:
+    from modules import shared
+
+    before = shared.opts.data["emphasis"]
+    shared.opts.data["emphasis"] = emphasis
+    try:
+        with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+            prove_gradient(app, session, f"({NAME}:1.1) on a table")
+    finally:
+        shared.opts.data["emphasis"] = before
+
+
+def test_a_prompt_is_encoded_as_if_it_were_alone(app: App) -> None:
+    """Else what an embedding learns from one picture would hang on the captions of the others."""
+    prompts = ["a cat", f"a ({NAME}:1.3)", "word " * 80]
+    vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
+        together = session.encode_prompts(prompts, vectors, [SIZE] * 3).tensors["crossattn"]
+        for prompt, row in zip(prompts, together, strict=True):
+            alone = session.encode_prompts([prompt], vectors, [SIZE]).tensors["crossattn"][0]
+            torch.testing.assert_close(row[: len(alone)], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_lora_of_the_last_picture_is_off_in_training(
+    app: App, sd_model: Any, paint: Callable[..., np.ndarray]
+) -> None:
+    networks = pytest.importorskip("networks", reason="the WebUI's LoRA extension is off")
+    path = _make_lora(sd_model)
+    networks.list_available_networks()
+    vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
+
+    def encoded() -> torch.Tensor:
+        with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
+            return session.encode_prompts(["a cat"], vectors, [SIZE]).tensors["crossattn"]
+
+    plain, picture = encoded(), paint("a cat")
+    assert not np.array_equal(paint(f"a cat <lora:{path.stem}:1>"), picture)
+    assert torch.equal(encoded(), plain)
+    path.unlink()
+    networks.list_available_networks()
+
+
+def prove_gradient(app: App, session: TrainingSession, prompt: str) -> None:
+    """Central differences along each encoder's gradient."""
+    vectors = {e.name: app.host.token_vectors([736, 2368], e.name) for e in app.host.model().encoders}
+    vectors = {name: vector.requires_grad_() for name, vector in vectors.items()}
+    chance = torch.Generator().manual_seed(0)
+    noisy, weights = (torch.randn(1, 4, 8, 8, generator=chance) for _ in range(2))
+
+    def loss(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
+        conditioning = session.encode_prompts([prompt], vectors, [SIZE])
+        return (session.predict(noisy, torch.tensor([500]), conditioning) * weights).double().sum()
+
+    loss(vectors).backward()
+    for name, vector in vectors.items():
+        assert vector.grad is not None
+        exact = vector.grad.norm().item()
+        step = 0.005 * vector.detach().norm(dim=1).mean().item() * vector.grad / exact
+        with torch.no_grad():
+            there, back = (loss({**vectors, name: vector + sign * step}).item() for sign in (1, -1))
+        assert (there - back) / (2 * step.norm().item()) == pytest.approx(exact, rel=0.02), name
+
+
+def _make_lora(sd_model: Any) -> Path:
+    from modules import shared
+
+    prefix = "lora_te1" if "clip_g" in find_encoders(sd_model) else "lora_te"
+    key = f"{prefix}_text_model_encoder_layers_0_mlp_fc1"
+    weights = {"lora_up": torch.randn(3072, 4), "lora_down": torch.randn(4, 768) * 0.05}
+    path = Path(shared.cmd_opts.lora_dir) / "tilabcheck.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({f"{key}.{part}.weight": tensor for part, tensor in weights.items()}, path)
+    return path

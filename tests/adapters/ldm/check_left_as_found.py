@@ -1,0 +1,71 @@
+"""Whatever ends a run, the WebUI is as it was: its model, its settings, its embeddings, its pictures."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lib_ti.app import App
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import build_config
+from lib_ti.control import Control
+from lib_ti.errors import HostError
+from lib_ti.events import Event, Finished, StepDone
+from lib_ti.host import SessionRequest
+from lib_ti.training.run import train
+from tests.adapters.ldm.conftest import NAME, ROWS, differences, state_of
+
+
+@pytest.mark.parametrize("ending", ["success", "stop", "interrupt", "bug", "error"])
+def test_state_is_as_before(
+    app: App, sd_model: Any, settings: dict[str, Any], paint: Callable[..., np.ndarray], ending: str
+) -> None:
+    from modules import shared
+
+    settings |= {"preview.every": 2, "run.clip_skip": 2, "run.checkpointing": True}
+    if ending == "error":
+        settings["preview.sampler"] = "DPM++ 3Q"
+    control, ends = Control(), []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Finished):
+            ends.append((event.step, event.stopped))
+        if isinstance(event, StepDone) and event.step == 2:
+            match ending:
+                case "stop":
+                    control.stop()
+                case "interrupt":
+                    shared.state.interrupt()
+                case "bug":
+                    raise ZeroDivisionError
+
+    picture = paint("a photo of a cat")
+    before = state_of(sd_model)
+    errors = {"bug": ZeroDivisionError, "error": HostError}
+    with pytest.raises(errors[ending]) if ending in errors else nullcontext():
+        train(app.host, build_config(TrainConfig, settings), emit, control)
+    assert differences(before, state_of(sd_model)) == []
+    assert np.array_equal(paint("a photo of a cat", seed=1), picture)
+    assert ends == {"success": [(4, False)], "stop": [(2, True)], "interrupt": [(2, True)]}.get(ending, [])
+
+
+def test_gradients_do_not_reach_the_weights(app: App, sd_model: Any, settings: dict[str, Any]) -> None:
+    """They would fill as much memory as the model itself."""
+    with app.host.training_session(SessionRequest(NAME, ROWS)):
+        assert not any(weight.requires_grad for weight in sd_model.parameters())
+    train(app.host, build_config(TrainConfig, settings), lambda event: None, Control())
+    assert all(weight.grad is None for weight in sd_model.parameters())
+
+
+def test_tiling_of_the_last_picture_is_off_in_training(
+    app: App, sd_model: Any, paint: Callable[..., np.ndarray]
+) -> None:
+    convolutions = [module for module in sd_model.modules() if type(module) is torch.nn.Conv2d]
+    paint("a cat", tiling=True)
+    with app.host.training_session(SessionRequest(NAME, ROWS)):
+        assert {module.padding_mode for module in convolutions} == {"zeros"}
+    assert {module.padding_mode for module in convolutions} == {"circular"}
+    paint("a cat", tiling=False)

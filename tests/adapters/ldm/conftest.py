@@ -1,0 +1,127 @@
+"""For the checks that run inside a WebUI: its model, and everything about it that a run could leave changed."""
+
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lib_ti.adapters.ldm.host import LdmHost
+from lib_ti.adapters.ldm.model import loaded_model
+from lib_ti.app import App
+
+NAME, ROWS = "zork", 2
+
+
+def state_of(sd_model: Any) -> dict[str, Any]:
+    """What must be the same after a run: weights, flags, hooks, settings, embeddings, caches and random state."""
+    from modules import processing, sd_hijack, shared
+
+    database = sd_hijack.model_hijack.embedding_db
+    state: dict[str, Any] = {
+        "model": (id(loaded_model()), sd_model.sd_checkpoint_info.title),
+        "settings": dict(shared.opts.data),
+        "arguments": dict(vars(shared.cmd_opts)),
+        "job": (shared.state.job, shared.state.job_count, shared.state.interrupted, shared.state.skipped),
+        "words": [(name, id(embedding)) for name, embedding in database.word_embeddings.items()],
+        "ids": {first: [(ids, id(e)) for ids, e in found] for first, found in database.ids_lookup.items()},
+        "skipped": list(database.skipped_embeddings),
+        "fixes": sd_hijack.model_hijack.fixes,
+        "tiling": sd_hijack.model_hijack.circular_enabled,
+        "caches": [
+            id(x) for owner in ("cached_c", "cached_uc") for x in getattr(processing.StableDiffusionProcessing, owner)
+        ],
+        "attention": _attention(),
+        "random": (random.getstate(), str(np.random.get_state()), torch.get_rng_state().numpy().tobytes()),
+        "torch": (torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+    }
+    for name, module in sd_model.named_modules():
+        hooks = [len(table) for table in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)]
+        own = {key: value for key, value in vars(module).items() if isinstance(value, (bool, int, float, str))}
+        state[f"module {name}"] = (own, hooks, "forward" in vars(module))
+    for name, tensor in [*sd_model.named_parameters(), *sd_model.named_buffers()]:
+        bytes_ = tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+        content = hashlib.blake2b(bytes_).hexdigest()
+        state[f"tensor {name}"] = (id(tensor), content, tensor.dtype, tensor.device, tensor.requires_grad, tensor.grad)
+    return state
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+
+
+def _attention() -> list[int]:
+    import ldm.modules.attention
+    import ldm.modules.diffusionmodules.model
+    import sgm.modules.attention
+
+    parts = (
+        ldm.modules.attention.CrossAttention,
+        ldm.modules.diffusionmodules.model.AttnBlock,
+        sgm.modules.attention.CrossAttention,
+    )
+    return [id(part.forward) for part in parts]
+
+
+@pytest.fixture
+def sd_model() -> Any:
+    return loaded_model()
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    return App(LdmHost())
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    """A short training at 64 px on two pictures."""
+    import lib_ti.demo
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in (1, 2):
+        source = Path(lib_ti.demo.__file__).parent / "pictures" / f"0{number}.png"
+        (folder / f"a red star {number}.png").write_bytes(source.read_bytes())
+    return {
+        "embedding.name": NAME,
+        "embedding.vectors": ROWS,
+        "embedding.init": "red star",
+        "data.folder": str(folder),
+        "data.template": "subject",
+        "data.width": 64,
+        "data.height": 64,
+        "optim.lr": "0.005:10, 1e-3",
+        "optim.steps": 4,
+        "preview.every": 0,
+        "preview.steps": 2,
+        "save.every": 0,
+        "save.folder": str(tmp_path / "embeddings"),
+        "save.log_folder": str(tmp_path / "log"),
+        "run.seed": 1,
+    }
+
+
+@pytest.fixture
+def paint() -> Callable[..., np.ndarray]:
+    """Pictures as a user of the WebUI makes them, [H, W, 3], with every cache of the WebUI at work."""
+
+    def paint(prompt: str, **options: Any) -> np.ndarray:
+        from contextlib import closing
+
+        from modules import processing, shared
+
+        about = {"steps": 2, "seed": 1, "width": 64, "height": 64, "sampler_name": "Euler", "do_not_save_samples": True}
+        p = processing.StableDiffusionProcessingTxt2Img(
+            sd_model=shared.sd_model, prompt=prompt, do_not_save_grid=True, **{**about, **options}
+        )
+        with closing(p):
+            image: Image.Image = processing.process_images(p).images[0]
+        return np.asarray(image, dtype=np.int16)
+
+    return paint

@@ -1,0 +1,49 @@
+"""Pytest inside a real WebUI's process. Run by the WebUI's own Python: inside.py ROOT DATA PACKAGES CHECKPOINT PYTEST_ARGUMENT…
+
+ROOT is the WebUI's folder, DATA an empty one for what it writes, PACKAGES the folder that has pytest (searched last), CHECKPOINT
+a file name or "". COMMANDLINE_ARGS adds arguments of the WebUI.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+SIDE = 64
+"""Pixels: a WebUI's models are large, and a CPU is slow."""
+
+
+def boot(root: Path, data: Path, checkpoint: str) -> None:
+    for folder in ("embeddings", "extensions", "models/VAE", "tmp"):
+        (data / folder).mkdir(parents=True, exist_ok=True)
+    models = root / "models" / "Stable-diffusion"
+    words = (
+        "--nowebui --skip-load-model-at-start --no-download-sd-model --do-not-download-clip --disable-extra-extensions"
+    )
+    words += " --use-cpu all --no-half --no-half-vae --precision full --disable-console-progressbars"
+    sys.argv = ["webui.py", *words.split(), "--data-dir", str(data), "--ckpt-dir", str(models)]
+    sys.argv += ["--ckpt", str(models / checkpoint)] if checkpoint else []
+    sys.argv += shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    from modules import initialize
+
+    initialize.imports()
+    initialize.initialize()
+    from modules import shared
+
+    shared.opts.data["live_previews_enable"] = False  # they would fetch a decoder from the net
+    assert shared.sd_model is not None
+
+
+if __name__ == "__main__":
+    root, data, packages, checkpoint, *arguments = sys.argv[1:]
+    boot(Path(root), Path(data), checkpoint)
+    sys.path.append(packages)
+
+    import pytest
+
+    from lib_ti.adapters.ldm import model
+
+    model.NATIVE_SIDES.update(dict.fromkeys(model.NATIVE_SIDES, SIDE))
+    sys.exit(pytest.main(arguments))
