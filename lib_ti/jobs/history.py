@@ -40,6 +40,10 @@ class History:
         halved = tuple(_merge(*pair) for pair in zip(self.points[::2], self.points[1::2], strict=True))
         return History((*halved, point), self.stride * 2)
 
+    def until(self, step: int) -> History:
+        """Without what came after `step`."""
+        return History(tuple(point for point in self.points if point.step <= step), self.stride)
+
 
 def _merge(first: Point, second: Point) -> Point:
     steps = first.steps + second.steps

@@ -22,15 +22,15 @@ _numbers = itertools.count(1)
 
 
 class Job:
-    """Runs `work` at once. Whatever `work` does, the job ends with exactly one Finished or Failed.
+    """Runs `work` at once; `before` is what the job before it showed. Whatever `work` does, the job ends with exactly one Finished or Failed.
 
     `error` is what `work` raised, for those who want more of it than the snapshot tells.
     """
 
-    def __init__(self, name: str, work: Work) -> None:
+    def __init__(self, name: str, work: Work, before: Snapshot | None = None) -> None:
         self.control = Control()
         self.error: BaseException | None = None
-        self._snapshot = Snapshot(job=next(_numbers), name=name, state="planning")
+        self._snapshot = Snapshot(job=next(_numbers), name=name, state="planning", before=before)
         self._ending: Finished | Failed | None = None
         # A daemon: closing the program must not hang on a run, whose copies on disk are whole at any moment.
         self._thread = threading.Thread(target=self._run, args=(work,), name=f"job: {name}", daemon=True)
@@ -96,5 +96,6 @@ class Jobs:
                     f"{self.current.snapshot.name} is still running; one job runs at a time.",
                     "Wait until it is done, or stop it first.",
                 )
-            self.current = Job(name, work)
+            last = self.snapshot
+            self.current = Job(name, work, before=last if last.run_folder else last.before)
             return self.current

@@ -36,6 +36,7 @@ Entry = TypeVar("Entry")
 class Snapshot:
     """`step` of `last_step` counts updates over all runs of the embedding; this run began after `first_step` of them.
 
+    `before` is the job before this one, whose curve and previews go on here should this job resume its run.
     `fraction` (0 to 1) belongs to `status`, what the job is doing now; `recent` holds (images, seconds) of the latest updates.
     """
 
@@ -62,6 +63,7 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     result: Path | None = None
     failure: Failed | None = None
+    before: Snapshot | None = None
 
     @property
     def active(self) -> bool:
@@ -91,6 +93,8 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
         case Status(text, fraction):
             return replace(snapshot, status=text, fraction=fraction)
         case Planned():
+            resumes = snapshot.before and event.first_step and snapshot.before.run_folder == event.run_folder
+            before = snapshot.before if snapshot.before and resumes else Snapshot()
             return replace(
                 snapshot,
                 state="running",
@@ -101,6 +105,10 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
                 first_step=event.first_step,
                 step=event.first_step,
                 last_step=event.last_step,
+                history=before.history.until(event.first_step),
+                previews=tuple(preview for preview in before.previews if preview.step <= event.first_step),
+                saved=tuple(saved for saved in before.saved if saved.step <= event.first_step),
+                before=None,
             )
         case StepDone():
             return replace(

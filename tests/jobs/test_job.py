@@ -8,7 +8,7 @@ import pytest
 
 from lib_ti.control import Control
 from lib_ti.errors import Busy, Fault, InvalidDataset, InvalidText, TIError
-from lib_ti.events import Emit, Failed, Finished, Planned
+from lib_ti.events import Emit, Failed, Finished, Planned, PreviewReady
 from lib_ti.jobs.job import Job, Jobs, Work
 
 SOON = 10.0
@@ -96,6 +96,21 @@ def test_a_second_job_is_refused_by_name_while_one_runs_and_welcome_after():
     assert first.wait(SOON)
     assert jobs.start("Train dog", lambda emit, control: None).wait(SOON)
     assert jobs.snapshot.name == "Train dog"
+
+
+def test_a_resume_after_a_refused_attempt_still_finds_the_run_before():
+    jobs = Jobs()
+
+    def run(emit: Emit, control: Control, first: int = 0) -> None:
+        emit(Planned("cat", "demo", first, 60, (), Path("run")))
+        emit(PreviewReady(first + 5, Path(f"{first}.png"), "a cat", 7))
+
+    def refused(emit: Emit, control: Control) -> None:
+        raise TIError("cat exists")
+
+    for work in (run, refused, lambda emit, control: run(emit, control, 5)):
+        assert jobs.start("Train cat", work).wait(SOON)
+    assert [preview.step for preview in jobs.snapshot.previews] == [5, 10]
 
 
 def test_stop_is_seen_at_once_even_before_the_work_obeys():

@@ -80,5 +80,18 @@ def test_previews_saves_and_warnings_are_kept_in_order_and_bounded():
     assert [many.saved[0].step, len(many.saved)] == [10, KEPT]
 
 
+def test_a_resumed_run_keeps_its_curve_and_previews_up_to_where_it_goes_on():
+    previews = [PreviewReady(number, Path(f"{number}.png"), "a cat", 7) for number in (12, 20)]
+    events = [PLANNED, step(11), step(12), previews[0], Saved(12, Path("a"), "copy"), step(20), previews[1]]
+    stopped = fold(after(*events), Finished(20, Path("cat"), stopped=True))
+    begun = Snapshot(2, "Train cat", "planning", before=stopped)
+    resumed = fold(begun, Planned("cat", "demo", 12, 60, (), Path("run")))
+    assert [point.step for point in resumed.history.points] == [11, 12]
+    assert (resumed.previews, resumed.saved) == ((previews[0],), (Saved(12, Path("a"), "copy"),))
+    assert (resumed.job, resumed.before, resumed.result) == (2, None, None)
+    for other in (Planned("cat", "demo", 0, 60, (), Path("run")), Planned("dog", "demo", 12, 60, (), Path("run2"))):
+        assert fold(begun, other).history.points == fold(begun, other).previews == ()
+
+
 def test_no_run_is_idle():
     assert (Snapshot().state, Snapshot().active) == ("idle", False)
