@@ -23,7 +23,6 @@ from lib_ti.expression import limits
 from lib_ti.expression.lexer import Lexeme, lex, quote, unquote
 from lib_ti.expression.nodes import (
     Append,
-    Chain,
     Crop,
     EncoderLetter,
     Expression,
@@ -34,7 +33,6 @@ from lib_ti.expression.nodes import (
     Roll,
     Scale,
     Span,
-    Sum,
     Text,
     Token,
     chain_of,
@@ -210,7 +208,7 @@ class _Parser:
         if node.depth > limits.NESTING:
             self._fail_at(
                 f"Sums are nested more than {limits.NESTING} deep.",
-                cast("Sum | Chain", node).span,
+                node.span,
                 "Save the inner part as an embedding.",
             )
         return node

@@ -4,6 +4,7 @@ import timeit
 
 import pytest
 
+from lib_ti.adapters.standalone.tokenizer import tokenize
 from lib_ti.errors import InvalidText
 from lib_ti.expression.prompt import find_expressions, placeholder, rewrite_prompt
 
@@ -51,6 +52,15 @@ def test_an_expression_without_end_is_told_and_not_drawn_as_text(prompt: str) ->
 )
 def test_placeholders_stand_apart_and_all_else_stays(prompt: str, rewritten: str) -> None:
     assert rewrite_prompt(prompt, lambda text: "P") == rewritten
+
+
+@pytest.mark.parametrize(
+    "prompt", ["<'a'>", "x<'a'>y", ",<'a'>,", "9<'a'>9", "-{'a'}'s", "é<'a'>\n(b:1.2)", "<'a'><'a'>"]
+)
+def test_hosts_find_the_placeholder_by_its_tokens(prompt: str) -> None:
+    name = placeholder("'a'", "model")
+    ids, wanted = (",".join(map(str, tokenize(text))) for text in (rewrite_prompt(prompt, lambda text: name), name))
+    assert f",{wanted}," in f",{ids},"
 
 
 def test_an_expression_without_rows_leaves_nothing() -> None:
