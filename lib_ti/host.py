@@ -139,6 +139,10 @@ class EmbeddingFolder(Protocol):
         """Where runs keep copies, previews and logs unless the user says otherwise."""
         ...
 
+    def template_folders(self) -> list[Path]:
+        """Where the user's own prompt templates lie; one of them wins over ours of the same name."""
+        ...
+
     def refresh_embeddings(self) -> None:
         """Make prompts see the files as they are now."""
         ...

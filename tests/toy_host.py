@@ -75,6 +75,9 @@ class ToyHost:
     def log_folder(self) -> Path:
         return self.folder / "log"
 
+    def template_folders(self) -> list[Path]:
+        return [self.folder / "templates"]
+
     def refresh_embeddings(self) -> None:
         self.refreshed += 1
 

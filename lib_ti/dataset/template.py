@@ -27,7 +27,7 @@ def find_template(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
     path = Path(wanted).expanduser()
     if path.suffix.lower() == ".txt" and path.is_file():
         return path
-    known = _known_templates(folders)
+    known = known_templates(folders)
     found = known.get(wanted.removesuffix(".txt"))
     if found is None:
         near = get_close_matches(wanted.removesuffix(".txt"), known, n=3) or sorted(known)
@@ -58,7 +58,7 @@ def compose_prompt(line: str, name: str, filewords: str) -> str:
     return line.replace("[filewords]", filewords).replace("[name]", name)
 
 
-def _known_templates(folders: Sequence[Path]) -> dict[str, Path]:
+def known_templates(folders: Sequence[Path]) -> dict[str, Path]:
     known: dict[str, Path] = {}
     for folder in (*folders, SHIPPED):
         for path in sorted(folder.glob("*.txt")):

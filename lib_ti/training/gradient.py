@@ -50,7 +50,7 @@ def accumulate_gradient(
         squared_error, weight = batch_error(
             session, batch, Conditioning({k: leaf[rows] for k, leaf in leaves.items()}), loss
         )
-        (squared_error * weight).sum().mul(scale / len(samples)).backward()
+        (squared_error * weight).sum().mul(scale / len(samples)).backward()  # type: ignore[no-untyped-call]
         total += squared_error.detach().sum()
 
     outputs = [tensor for tensor in conditioning.tensors.values() if tensor.requires_grad]

@@ -47,7 +47,7 @@ def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
     right.set_ylabel("learning rate")
     right.set_ylim(bottom=0)
     lines = [*left.get_lines(), *right.get_lines()]
-    left.legend(lines, [line.get_label() for line in lines], loc="upper right", framealpha=0.8)
+    left.legend(lines, [str(line.get_label()) for line in lines], loc="upper right", framealpha=0.8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write_atomically(path, picture.getvalue())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.create import initial_vectors
@@ -58,14 +60,18 @@ def find_start(host: Host, config: TrainConfig) -> Start:
 
 
 def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None) -> Start:
+    recipe: Mapping[str, Any] = {}
     if created:
+        recipe = created.recipe or {"source": "embedding", "file": embedding_path(host, config).name}
         vectors, words = dict(created.vectors), f"from {created.name} as it was created ({created.rows} vectors)"
     else:
         vectors = initial_vectors(host, config.embedding.init, config.embedding.vectors, "embedding.init")
         words = f"a new embedding of {config.embedding.vectors} vectors from {config.embedding.init!r}"
     seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
     folder = new_run_folder(log, config.embedding.name)
-    state = RunState(0, 0, seed, vectors, run=_run_id(), began_as=digest(vectors), folder=str(folder.root))
+    state = RunState(
+        *(0, 0, seed, vectors), run=_run_id(), began_as=digest(vectors), folder=str(folder.root), recipe=recipe
+    )
     return Start(state, folder, words)
 
 
@@ -86,7 +92,11 @@ def _continued(config: TrainConfig, log: Path, existing: Embedding) -> Start:
     vectors = dict(existing.vectors)
     samples = existing.step * config.images_per_update
     state = RunState(
-        existing.step, samples, seed, vectors, run=_run_id(), began_as=digest(vectors), folder=str(folder.root)
+        *(existing.step, samples, seed, vectors),
+        run=_run_id(),
+        began_as=digest(vectors),
+        folder=str(folder.root),
+        recipe=existing.recipe.get("start", {}),
     )
     warning = f"There is no optimizer state for step {existing.step}: its momentum starts anew."
     return Start(state, folder, f"continued from {existing.name} at step {existing.step}", (warning,))

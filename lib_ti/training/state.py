@@ -28,7 +28,7 @@ _FORMAT = "1"
 @dataclass(frozen=True)
 class RunState:
     """`vectors`: [V, D] float32 CPU by encoder; `samples`: pictures seen; `run` sorts by the time the run began;
-    `began_as`: digest of the vectors that the run began with; `fingerprint`: of the data set."""
+    `began_as`: digest of the vectors that the run began with; `recipe`: how these were made; `fingerprint`: of the data set."""
 
     step: int
     samples: int
@@ -40,9 +40,10 @@ class RunState:
     fingerprint: str = ""
     model_hash: str = ""
     folder: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
-_RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder")
+_RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
 
 
 def digest(vectors: Mapping[str, torch.Tensor]) -> str:

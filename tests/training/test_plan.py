@@ -59,3 +59,10 @@ def test_a_name_that_clashes_with_another_file_is_warned_of(tmp_path: Path, sett
     (host.embeddings_folder() / "foo bar.pt").touch()
     plan = plan_training(host, settings(embedding__name="foo"))
     assert any("foo bar" in warning for warning in plan.warnings)
+
+
+def test_the_users_own_templates_are_found_and_win_over_ours(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "subject.txt").write_text("my [name]\n")
+    plan = plan_training(ToyHost(tmp_path), settings(data__template="subject"))
+    assert plan.dataset.template.lines == ("my [name]",)

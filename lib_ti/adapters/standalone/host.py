@@ -66,6 +66,9 @@ class StandaloneHost:
     def log_folder(self) -> Path:
         return self._logs
 
+    def template_folders(self) -> list[Path]:
+        return []
+
     def refresh_embeddings(self) -> None:
         """Every session and every picture reads the folder anew."""
 
