@@ -205,7 +205,7 @@ class _Run:
             self.preview()
 
     def embedding(self) -> Embedding:
-        model, start = self.plan.model, dict(self.plan.start.state.recipe)
+        model, start = self.plan.model, self.plan.start
         return Embedding(
             name=self.config.embedding.name,
             vectors=self.trainee.plain_vectors(),
@@ -213,7 +213,7 @@ class _Run:
             model_name=model.name,
             model_hash=model.short_hash,
             family=model.family,
-            recipe={"training": self.settings(), "pictures": len(self.plan.dataset.pictures), "start": start},
+            recipe={"training": self.settings(), "pictures": len(self.plan.dataset.pictures), **start.state.recipe},
         )
 
     def settings(self) -> dict[str, object]:

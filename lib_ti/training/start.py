@@ -62,7 +62,7 @@ def find_start(host: Host, config: TrainConfig) -> Start:
 def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None) -> Start:
     recipe: Mapping[str, Any] = {}
     if created:
-        recipe = created.recipe or {"source": "embedding", "file": embedding_path(host, config).name}
+        recipe = {"start": created.recipe or {"source": "embedding", "file": embedding_path(host, config).name}}
         vectors, words = dict(created.vectors), f"from {created.name} as it was created ({created.rows} vectors)"
     else:
         vectors = initial_vectors(host, config.embedding.init, config.embedding.vectors, "embedding.init")
@@ -96,7 +96,7 @@ def _continued(config: TrainConfig, log: Path, existing: Embedding) -> Start:
         run=_run_id(),
         began_as=digest(vectors),
         folder=str(folder.root),
-        recipe=existing.recipe.get("start", {}),
+        recipe={key: value for key, value in existing.recipe.items() if key == "start"},
     )
     warning = f"There is no optimizer state for step {existing.step}: its momentum starts anew."
     return Start(state, folder, f"continued from {existing.name} at step {existing.step}", (warning,))

@@ -28,7 +28,8 @@ _FORMAT = "1"
 @dataclass(frozen=True)
 class RunState:
     """`vectors`: [V, D] float32 CPU by encoder; `samples`: pictures seen; `run` sorts by the time the run began;
-    `began_as`: digest of the vectors that the run began with; `recipe`: how these were made; `fingerprint`: of the data set."""
+    `began_as`: digest of the vectors that the run began with; `fingerprint`: of the data set;
+    `recipe`: what the embedding's own recipe is to keep of how these were made, under the key `start`."""
 
     step: int
     samples: int

@@ -25,6 +25,7 @@ from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidData
 from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned, ignore
 from lib_ti.training.log import read_losses
 from lib_ti.training.run import train
+from lib_ti.training.start import find_start
 from tests.toy_host import ToyHost
 
 Settings = Callable[..., TrainConfig]
@@ -270,6 +271,7 @@ KILLED = """
     from lib_ti.control import Control
     from lib_ti.events import StepDone
     from lib_ti.training.run import train
+from lib_ti.training.start import find_start
     from tests.toy_host import ToyHost
     import json, torch
     torch.set_num_threads(1)
@@ -311,3 +313,25 @@ def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, setti
     assert same(final_vectors(host), final_vectors(whole))
     tables = [read_losses(p) for p in (tmp_path / "killed/log").glob("*/*/textual_inversion_loss.csv")]
     assert [int(row["step"]) for row in max(tables, key=len)] == list(range(1, 151))
+
+
+def test_training_starts_from_a_merge_and_the_file_still_tells_it(tmp_path: Path, settings: Settings) -> None:
+    """A user would lose how the embedding began: the expression, through a stop, a resume and a lost state."""
+    host = ToyHost(tmp_path)
+    recipe = {"source": "expression", "expression": "'round'*0.5+'thing'"}
+    merged = host.token_vectors([1], "clip_l") * 0.5 + host.token_vectors([2], "clip_l")
+    path = host.embeddings_folder() / "foo.safetensors"
+    save_embedding(Embedding("foo", {"clip_l": merged}, family="sd1", recipe=recipe), path)
+    begun = find_start(host, settings(embedding__vectors=5)).state.vectors
+    assert torch.equal(begun["clip_l"], merged), "the settings' own text and number of vectors do not count"
+    control = Control()
+    run(host, settings(), control, stop_at(2, control))
+    assert load_embedding(path).recipe["start"] == recipe
+    run(host, settings(embedding__resume=True))
+    assert load_embedding(path).step == 12
+    assert load_embedding(path).recipe["start"] == recipe
+    path.with_name("foo.safetensors.state").unlink()
+    for state in host.log_folder().rglob("*.state"):
+        state.unlink()
+    run(host, settings(embedding__resume=True, optim__steps=13))
+    assert load_embedding(path).recipe["start"] == recipe

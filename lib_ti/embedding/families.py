@@ -1,0 +1,60 @@
+"""SD1 to SDXL and back. Both read prompts with `clip_l`; SDXL has `clip_g` beside it, which no SD1 embedding says anything about."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.fit import FAMILY_TITLES
+from lib_ti.errors import InvalidEmbedding
+from lib_ti.host import Family
+
+CLIP_G_WIDTH = 1280
+
+
+def to_sdxl(embedding: Embedding, clip_g: torch.Tensor | None = None) -> Embedding:
+    """With its `clip_l` as it is, and `clip_g` [V, D] or else zeros. Raises InvalidEmbedding for SD2."""
+    rows = embedding.rows
+    if clip_g is None:
+        clip_g = torch.zeros(rows, CLIP_G_WIDTH)
+        note = "clip_g is zero: SDXL's second encoder learns nothing from this embedding."
+    else:
+        note = "clip_g is made from a text; clip_l is the SD1 embedding's."
+    return _converted(embedding, "sd1", "sdxl", {"clip_l": _clip_l(embedding, "sd1"), "clip_g": clip_g}, note)
+
+
+def to_sd1(embedding: Embedding) -> Embedding:
+    """Its `clip_l` alone. Raises InvalidEmbedding where it is not SDXL's."""
+    note = "clip_g is left out: half of what the embedding says is lost."
+    return _converted(embedding, "sdxl", "sd1", {"clip_l": _clip_l(embedding, "sdxl")}, note)
+
+
+def _clip_l(embedding: Embedding, family: Family) -> torch.Tensor:
+    wanted = {"sd1": {"clip_l"}, "sdxl": {"clip_l", "clip_g"}}[family]
+    if set(embedding.vectors) != wanted or embedding.family not in (None, family):
+        have = FAMILY_TITLES[embedding.family] if embedding.family else " and ".join(embedding.vectors)
+        raise InvalidEmbedding(
+            f"The embedding {embedding.name!r} is for {have}; this conversion needs one for {FAMILY_TITLES[family]}.",
+            "Only SD1 and SDXL share an encoder.",
+        )
+    return embedding.vectors["clip_l"]
+
+
+def _converted(
+    embedding: Embedding, old: Family, new: Family, vectors: dict[str, torch.Tensor], note: str
+) -> Embedding:
+    """At step 0, for as a whole it is not trained: a training begins with it rather than going on from it."""
+    recipe: dict[str, Any] = {"source": "conversion", "from": FAMILY_TITLES[old], "step": embedding.step, "note": note}
+    if embedding.recipe:
+        recipe["recipe"] = dict(embedding.recipe)
+    tables = {key: value for key, value in embedding.token_tables.items() if key == "clip_l"}
+    return replace(
+        embedding,
+        vectors=vectors,
+        family=new,
+        step=0,
+        recipe=recipe,
+        token_tables=tables,
+        notes=(*embedding.notes, note),
+    )

@@ -1,0 +1,39 @@
+"""The embeddings of a folder as expressions name them: known by their headers, loaded only when one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lib_ti.embedding.files import Header, load_embedding
+from lib_ti.embedding.library import list_library
+
+if TYPE_CHECKING:
+    from lib_ti.embedding.embedding import Embedding
+
+
+class FolderEmbeddings(Mapping[str, "Embedding"]):
+    """The folder as it was when this was made. Of files with one name the one nearest to the top counts.
+
+    Getting one loads its file anew: InvalidEmbedding where it is no good, KeyError where it is gone.
+    """
+
+    def __init__(self, folder: Path, besides: Path | None = None) -> None:
+        self.headers: dict[str, Header] = {}
+        self._paths: dict[str, Path] = {}
+        for entry in list_library(folder, besides):
+            if entry.header and entry.name not in self.headers:
+                self.headers[entry.name], self._paths[entry.name] = entry.header, entry.path
+
+    def __getitem__(self, name: str) -> Embedding:
+        path = self._paths[name]
+        if not path.exists():
+            raise KeyError(name)
+        return load_embedding(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

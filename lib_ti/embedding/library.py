@@ -1,0 +1,172 @@
+"""All embeddings of a folder, by their headers alone: no numbers are read, and a broken file is an entry with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+from lib_ti.embedding.files import Header, load_header
+from lib_ti.embedding.fit import FAMILY_TITLES, match_encoders
+from lib_ti.embedding.name import HOST_SUFFIXES
+from lib_ti.embedding.recipe import describe_recipe
+from lib_ti.errors import InvalidEmbedding
+from lib_ti.host import ModelInfo
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+Match = Literal["this", "other", "unknown", "misfit"]
+"""Made on this model, on another one of its family, on nobody knows which, or for models that are built otherwise."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of `folder`. `header` is None and `fault` says why where it cannot be read. `date` is when the embedding was
+    made, else when its file was changed (ISO 8601); `namesakes` are all files that prompts would call by this name."""
+
+    path: Path
+    folder: Path
+    date: str
+    header: Header | None
+    fault: str = ""
+    thumbnail: Path | None = None
+    namesakes: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.header.name if self.header else self.path.stem
+
+    @property
+    def family(self) -> str:
+        """The family's title, or the widths where the file does not tell it."""
+        if self.header is None:
+            return ""
+        if self.header.family:
+            return FAMILY_TITLES[self.header.family]
+        return " + ".join(f"width {width}" for width in self.header.widths.values())
+
+    @cached_property
+    def recipe(self) -> str:
+        """How it was made, in a few words."""
+        return describe_recipe(self.header.recipe) if self.header else ""
+
+    @cached_property
+    def words(self) -> str:
+        """All that a search looks through."""
+        header = self.header
+        model = f"{header.model_name} {header.model_hash} {header.layout}" if header else ""
+        place = self.path.relative_to(self.folder).as_posix()
+        return f"{self.name} {place} {self.family} {model} {self.recipe} {self.fault}".casefold()
+
+    @property
+    def shadows(self) -> list[Path]:
+        """The other files of its name, of which prompts use only one."""
+        return [path for path in self.namesakes if path != self.path]
+
+    def match(self, model: ModelInfo) -> Match:
+        header = self.header
+        if header is None:
+            return "misfit"
+        try:
+            match_encoders(header.name, header.family, header.widths, model)
+        except InvalidEmbedding:
+            return "misfit"
+        for theirs, ours in ((header.model_hash, model.short_hash), (header.model_name, model.name)):
+            if theirs and ours:
+                return "this" if theirs.casefold() == ours.casefold() else "other"
+        return "unknown"
+
+
+def list_library(folder: Path, besides: Path | None = None) -> list[Entry]:
+    """Every embedding under `folder`, by name; what lies under `besides` (copies of runs) is passed over.
+
+    A file is read anew only when its time or size has changed. Empty where there is no such folder.
+    """
+    found = sorted(_find(folder, besides), key=lambda entry: (entry.name.lower(), len(entry.path.parts), entry.path))
+    same: dict[str, list[Path]] = {}
+    for entry in found:
+        if entry.header:
+            same.setdefault(entry.name.lower(), []).append(entry.path)
+    namesakes = {name: tuple(paths) for name, paths in same.items() if len(paths) > 1}
+    return [
+        replace(entry, namesakes=namesakes[name])
+        if entry.header and (name := entry.name.lower()) in namesakes
+        else entry
+        for entry in found
+    ]
+
+
+def filter_entries(entries: Iterable[Entry], typed: str) -> list[Entry]:
+    """Those that hold every word of `typed` somewhere: name, folder, family, model, recipe, layout or fault."""
+    words = typed.casefold().split()
+    return [entry for entry in entries if all(word in entry.words for word in words)]
+
+
+def _find(folder: Path, besides: Path | None) -> Iterator[Entry]:
+    seen: set[tuple[int, int]] = set()
+    if besides and besides.is_dir() and folder.is_dir():
+        seen = {_identity(besides)} - {_identity(folder)}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        identity = _identity(here)
+        if identity in seen:  # a link can lead round in a circle
+            folders.clear()
+            continue
+        seen.add(identity)
+        pictures = {name.lower(): name for name in names if name.lower().endswith(_PICTURES)}
+        for name in _embeddings(names):
+            entry = _entry(folder, here / name, pictures)
+            if entry:
+                yield entry
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """The same by whatever path, link or spelling the folder is reached."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _embeddings(names: Iterable[str]) -> list[str]:
+    """Those that are embeddings by their endings. A picture beside an embedding of its name is that one's thumbnail."""
+    files = [name for name in names if name.lower().endswith(HOST_SUFFIXES) and not _stem(name).endswith(".preview")]
+    stems = {_stem(name) for name in files if not name.lower().endswith(_PICTURES)}
+    return [name for name in files if not name.lower().endswith(_PICTURES) or _stem(name) not in stems]
+
+
+def _stem(name: str) -> str:
+    return name.lower().rpartition(".")[0]
+
+
+def _entry(folder: Path, path: Path, pictures: Mapping[str, str]) -> Entry | None:
+    """None where the file went away meanwhile."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    found = _cached_header(path, status.st_mtime_ns, status.st_size)
+    header, fault = (found, "") if isinstance(found, Header) else (None, found)
+    changed = datetime.fromtimestamp(status.st_mtime, timezone.utc).isoformat(timespec="seconds")
+    made = header.created if header else ""
+    return Entry(path, folder, made or changed, header, fault, _find_thumbnail(path, pictures))
+
+
+def _find_thumbnail(path: Path, pictures: Mapping[str, str]) -> Path | None:
+    """NAME.preview.png, as WebUIs look for it, NAME.png, or the embedding itself where it is a picture."""
+    stem = _stem(path.name)
+    for middle in (".preview", ""):
+        for ending in _PICTURES:
+            if name := pictures.get(stem + middle + ending):
+                return path.with_name(name)
+    return None
+
+
+@lru_cache(maxsize=50_000)
+def _cached_header(path: Path, changed: int, size: int) -> Header | str:
+    """The header, or why there is none."""
+    try:
+        return load_header(path)
+    except InvalidEmbedding as error:
+        return f"{error.message} {error.hint}".strip()

@@ -1,0 +1,71 @@
+"""Two embeddings side by side, or one on two models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.errors import InvalidEmbedding
+from lib_ti.host import TextModel
+from lib_ti.inspect.table import Table, measure
+
+
+@dataclass(frozen=True)
+class RowPair:
+    """One row of both: the cosine between them (None where one is zero), and the L2 length of their difference."""
+
+    cosine: float | None
+    distance: float
+    lengths: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class OnTwoModels:
+    """One encoder. `tables` hold what each model makes of the rows; `likeness` is the mean cosine between the two models'
+    vectors of the same token, 1 where the vocabularies are the same, so that one embedding means the same on both."""
+
+    likeness: float
+    tables: tuple[Table, Table]
+
+
+def compare_embeddings(first: Embedding, second: Embedding) -> dict[str, list[RowPair]]:
+    """By encoder, as many rows as both have. Raises InvalidEmbedding where they are for different models' widths."""
+    if first.widths != second.widths:
+        one, other = (", ".join(f"{name} {width}" for name, width in e.widths.items()) for e in (first, second))
+        raise InvalidEmbedding(
+            f"{first.name!r} is for {one}, {second.name!r} for {other}.", "Compare embeddings of one family."
+        )
+    return {encoder: _pairs(matrix, second.vectors[encoder]) for encoder, matrix in first.vectors.items()}
+
+
+def compare_models(
+    embedding: Embedding, first: TextModel, second: TextModel, nearest: int = 5
+) -> dict[str, OnTwoModels]:
+    """By encoder. Raises InvalidEmbedding where the embedding does not fit one of them."""
+    sides = [(host, embedding.fit_to(host.model())) for host in (first, second)]
+    if sides[0][1].widths != sides[1][1].widths:
+        raise InvalidEmbedding(
+            f"{embedding.name!r} fits two models whose encoders differ.", "Compare models of one family."
+        )
+    tables = [measure(fitted.vectors, [], host, nearest) for host, fitted in sides]
+    return {
+        one.encoder: OnTwoModels(_likeness(first, second, one.encoder), (one, other))
+        for one, other in zip(*tables, strict=True)
+    }
+
+
+def _pairs(first: torch.Tensor, second: torch.Tensor) -> list[RowPair]:
+    pairs = []
+    for a, b in zip(first.double(), second.double(), strict=False):
+        lengths = a.norm().item(), b.norm().item()
+        cosine = (a @ b).item() / (lengths[0] * lengths[1]) if all(lengths) else None
+        pairs.append(RowPair(cosine, (a - b).norm().item(), lengths))
+    return pairs
+
+
+def _likeness(first: TextModel, second: TextModel, encoder: str) -> float:
+    a, b = first.all_token_vectors(encoder), second.all_token_vectors(encoder)
+    rows = min(len(a), len(b))
+    return torch.nn.functional.cosine_similarity(a[:rows], b[:rows], dim=1).mean().item()

@@ -1,0 +1,104 @@
+"""All that is to be seen of an embedding, a text or an expression's result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.errors import InvalidText
+from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.parser import parse_expression
+from lib_ti.host import TextModel
+from lib_ti.inspect.line import Grouping, Line, text_lines, vector_lines
+from lib_ti.inspect.table import LONG, Table, measure
+from lib_ti.merge.evaluate import Matrices, evaluate_expression
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """`vectors`: [V, D] by encoder; each of `tables` has figures for every line and facts on every row."""
+
+    title: str
+    vectors: Mapping[str, torch.Tensor]
+    lines: tuple[Line, ...]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What marks a broken embedding."""
+        return [text for table in self.tables for text in _warnings(table)]
+
+    def values(self) -> dict[str, Any]:
+        """All but the vectors, in JSON's types."""
+        return {
+            "title": self.title,
+            "lines": [asdict(line) for line in self.lines],
+            "encoders": [asdict(table) for table in self.tables],
+            "notes": list(self.notes),
+            "warnings": self.warnings,
+        }
+
+
+def inspect_embedding(
+    embedding: Embedding, host: TextModel | None = None, by: Grouping = "vectors", nearest: int = 5
+) -> Inspection:
+    """A line a vector; one for all where `by` is "none". Raises InvalidEmbedding where it does not fit the host's model."""
+    fitted = embedding.fit_to(host.model()) if host else embedding
+    return _inspect(fitted.name, fitted.vectors, _plain_lines(fitted.rows, by), host, nearest, fitted.notes)
+
+
+def inspect_expression(
+    text: str, host: TextModel, embeddings: Mapping[str, Embedding], by: Grouping = "vectors", nearest: int = 5
+) -> Inspection:
+    """The result's vectors. Raises InvalidText."""
+    vectors = evaluate_expression(parse_expression(text), host, embeddings)
+    rows = len(next(iter(vectors.values())))
+    if not rows:
+        raise InvalidText("The result has no rows.", text, 0, len(text), "There is nothing to be seen.")
+    return _inspect(text, vectors, _plain_lines(rows, by), host, nearest)
+
+
+def inspect_text(
+    text: str, host: TextModel, embeddings: Mapping[str, Embedding], by: Grouping = "tokens", nearest: int = 5
+) -> Inspection:
+    """A plain text's tokens and the embeddings in it. Raises InvalidText where there are none."""
+    pieces = Dictionary(host.tokenize, embeddings).read(text)
+    if not pieces:
+        raise InvalidText("The text is empty.", text, 0, len(text), "There is nothing to be seen.")
+    algebra = Matrices(host, embeddings)
+    vectors = algebra.pieces(pieces)
+    rows = {name: algebra.embedding(name).rows for name in algebra.used}
+    return _inspect(text, vectors, text_lines(pieces, rows, host.token_text, by), host, nearest)
+
+
+def _plain_lines(rows: int, by: Grouping) -> list[Line]:
+    return [Line(0, rows)] if by == "none" else vector_lines(rows)
+
+
+def _inspect(
+    title: str,
+    vectors: Mapping[str, torch.Tensor],
+    lines: list[Line],
+    host: TextModel | None,
+    nearest: int,
+    notes: tuple[str, ...] = (),
+) -> Inspection:
+    return Inspection(title, vectors, tuple(lines), tuple(measure(vectors, lines, host, nearest)), notes)
+
+
+def _warnings(table: Table) -> list[str]:
+    long = [str(number) for number, row in enumerate(table.rows, 1) if row.too_long]
+    if not long or table.vocabulary_length is None:
+        return []
+    which = f"Vector {long[0]} is" if len(long) == 1 else f"Vectors {', '.join(long)} are"
+    times = max(row.length for row in table.rows) / table.vocabulary_length
+    return [
+        f"{which} over {LONG} times as long in {table.encoder} as the vocabulary's ({table.vocabulary_length:.3f} on "
+        f"average; up to {times:.0f} times): such an embedding drowns the words beside it, as after training for too "
+        "long or at too high a rate."
+    ]
