@@ -22,7 +22,22 @@
         button.click();
     }
 
+    let strip = null;
+    let scrolled = 0;
+
+    // A strip that has been replaced stays scrolled to where the user left it.
+    function keepScroll() {
+        const now = document.querySelector("#ti_lab_strip .ti_lab_strip");
+        if (now === strip) {
+            if (strip) scrolled = strip.scrollLeft;
+        } else {
+            strip = now;
+            if (strip) strip.scrollLeft = scrolled;
+        }
+    }
+
     function turn() {
+        keepScroll();
         const root = find("root");
         const pulse = find("pulse") && find("pulse").querySelector("[data-tick]");
         if (!root || !pulse || document.hidden || root.offsetParent === null) return;

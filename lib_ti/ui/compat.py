@@ -69,8 +69,8 @@ def on(
     event(action, **about)
 
 
-def launch(tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, css: str, block: bool) -> Any:
-    """Serve the tab alone, on gradio 6, with our script and style, which a WebUI loads by itself."""
+def launch(tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, css: str) -> None:
+    """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself."""
     theme = gr.themes.Base(
         primary_hue="indigo",
         secondary_hue="indigo",
@@ -79,11 +79,10 @@ def launch(tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, 
         font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
     )
-    return tab.launch(
+    tab.launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
-        prevent_thread_lock=not block,
         ssr_mode=False,
         theme=theme,
         head=head,

@@ -113,11 +113,14 @@ def preview(shown: PreviewReady, newest: bool = True) -> str:
 
 
 def strip(previews: Sequence[PreviewReady], shown: int) -> str:
-    """All previews by step; the number of the one shown large is `shown`. The script sends a click's number back."""
+    """All previews by step; the number of the one shown large is `shown`. The script sends a click's number back.
+
+    The newest comes first: the style sheet reverses the row, so that a long one begins scrolled to its newest end.
+    """
     if len(previews) < 2:
         return ""
     cells = []
-    for number, ready in enumerate(previews):
+    for number, ready in reversed(list(enumerate(previews))):
         uri = find_data_uri(ready.path, THUMB)
         picture = f'<img src="{uri}" alt="">' if uri else ""
         current = ' aria-current="true"' if number == shown else ""
@@ -197,7 +200,7 @@ def _hint(fault: Fault) -> str:
 
 
 def created(path: Path, lines: str) -> str:
-    return f'<p class="ti_lab_good">Saved to <code>{escape(str(path))}</code>. {escape(lines)}</p>'
+    return f'<p class="ti_lab_card ti_lab_good">Saved to <code>{escape(str(path))}</code>. {escape(lines)}</p>'
 
 
 def duration(seconds: float) -> str:

@@ -20,12 +20,15 @@ def serve(
     port: int = 7861,
     open_browser: bool = True,
     defaults: Mapping[str, Any] | None = None,
-    block: bool = True,
 ) -> None:
-    """Serve until the program is ended, or in the background without `block`. Raises TIError where the port is taken."""
+    """Serve until Ctrl-C; a run in progress is then stopped and saved. Raises TIError where the port is taken."""
     head = f"<script>{(PAGE / 'javascript' / 'ti_lab.js').read_text(encoding='utf-8')}</script>"
     css = (PAGE / "style.css").read_text(encoding="utf-8")
     try:
-        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css, block)
+        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css)
     except OSError as error:
         raise TIError(f"Port {port} of {host} cannot be used: {error}", "Choose another with --port.") from error
+    job = app.jobs.current
+    if job and job.active:
+        job.control.stop()
+        job.wait()

@@ -75,6 +75,7 @@ class FakeApp(App):
         plan = self.preflight(values)
         config, name = plan.config, plan.config.embedding.name
         first = self.done.get(name, 0) if config.embedding.resume else 0
+        self.done[name] = first
         emit(Planned(name, "demo", first, config.optim.steps, plan.lines(), self.folder / "run"))
         emit(Warned("The pictures are <small>."))
         for number in range(8):
