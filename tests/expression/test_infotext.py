@@ -32,7 +32,8 @@ Prompts = dict[str, str]
 
 
 def infotext(prompts: Mapping[str, str]) -> str:
-    return write_infotext({**BEFORE, **prompts, **exact_prompts(prompts), **AFTER})
+    in_order = {key: prompts[key] for key in PROMPTS if key in prompts}
+    return write_infotext({**BEFORE, **in_order, **exact_prompts(prompts), **AFTER})
 
 
 def paste(text: str, read: Callable[[str], Mapping[str, str]] = read_infotext) -> Prompts:
@@ -57,6 +58,8 @@ HARD = [
     "{'a\\'*2} \\ \"\\n\" \t",
     "<'é 猫 😀\u2028\x85'>\u3000",
     "<'a'>\r\nb\r",
+    "\"<'a'>",
+    ", <'a'>\"",
     "<'a':2>:1, TI Lab prompts: {}",
 ]
 
@@ -117,7 +120,7 @@ _PLAIN = st.one_of(
 _FOUND = st.tuples(EXPRESSIONS, st.sampled_from(["<{}>", "{{{}}}"])).map(
     lambda pair: pair[1].format(pair[0].strip(" -(\n"))
 )
-PROMPT_TEXTS = st.lists(_PLAIN | _FOUND, min_size=1, max_size=5).map("".join)
+PROMPT_TEXTS = st.lists(_PLAIN | _FOUND, min_size=1, max_size=4).map("".join)
 ALL_PROMPTS = st.fixed_dictionaries({PROMPT: PROMPT_TEXTS}, optional=dict.fromkeys(PROMPTS[1:], PROMPT_TEXTS))
 
 
@@ -142,8 +145,8 @@ def test_random_prompts_come_back(prompts: Prompts) -> None:
 
 @pytest.mark.slow
 @given(ALL_PROMPTS)
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-def test_ten_thousand_prompts_come_back(prompts: Prompts) -> None:
+@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+def test_two_thousand_prompts_come_back(prompts: Prompts) -> None:
     check_random(prompts)
 
 
@@ -187,7 +190,7 @@ def test_a_real_webui_brings_back_what_was_typed(prompt: str, webui_reader: Call
 
 @pytest.mark.webui
 @given(prompts=ALL_PROMPTS)
-@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_real_webui_brings_back_random_prompts(
     prompts: Prompts, webui_reader: Callable[[str], Mapping[str, str]]
 ) -> None:
