@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_ti.adapters.ldm.model import find_encoders
+from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest, TrainingSession
 from tests.adapters.ldm.conftest import NAME, ROWS
@@ -35,15 +36,8 @@ def test_gradient_is_right_under_each_attention(app: App, attention: None) -> No
 
 @pytest.mark.parametrize("emphasis", ["None", "Ignore", "Original", "No norm"])
 def test_gradient_is_right_under_each_emphasis(app: App, emphasis: str) -> None:
-    from modules import shared
-
-    before = shared.opts.data["emphasis"]
-    shared.opts.data["emphasis"] = emphasis
-    try:
-        with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-            prove_gradient(app, session, f"({NAME}:1.1) on a table")
-    finally:
-        shared.opts.data["emphasis"] = before
+    with options_set(emphasis=emphasis), app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        prove_gradient(app, session, f"({NAME}:1.1) on a table")
 
 
 def test_a_prompt_is_encoded_as_if_it_were_alone(app: App) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.errors import HostError
 from lib_ti.host import SessionRequest
@@ -78,13 +79,9 @@ def test_a_preview_keeps_the_model_though_another_is_chosen(app: App, sd_model: 
 
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
-        chosen = shared.opts.data["sd_model_checkpoint"]
-        shared.opts.data["sd_model_checkpoint"] = "another.safetensors"
-        try:
+        with options_set(sd_model_checkpoint="another.safetensors"):
             assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
-            assert shared.opts.data["sd_model_checkpoint"] == "another.safetensors"
-        finally:
-            shared.opts.data["sd_model_checkpoint"] = chosen
+            assert shared.opts.sd_model_checkpoint == "another.safetensors"
         session.check()
 
 

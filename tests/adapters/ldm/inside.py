@@ -30,8 +30,9 @@ def boot(root: Path, data: Path, checkpoint: str) -> None:
 
     initialize.imports()
     initialize.initialize()
-    from modules import shared
+    from modules import script_callbacks, shared
 
+    script_callbacks.before_ui_callback()  # the LoRA extension signs in there
     shared.opts.data["live_previews_enable"] = False  # they would fetch a decoder from the net
     assert shared.sd_model is not None
 
