@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lib_ti.config.create import CreateConfig
+from lib_ti.config.merge import MergeConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control
@@ -18,7 +19,16 @@ from lib_ti.jobs.job import Job, Jobs
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from lib_ti.embedding.convert import Conversion, Form
     from lib_ti.embedding.embedding import Embedding
+    from lib_ti.embedding.folder import FolderEmbeddings
+    from lib_ti.embedding.library import Entry
+    from lib_ti.expression.dictionary import Dictionary
+    from lib_ti.inspect.compare import RowPair
+    from lib_ti.inspect.inspection import Inspection
+    from lib_ti.inspect.line import Grouping
+    from lib_ti.inspect.same_text import Sameness
+    from lib_ti.merge.check import Check
     from lib_ti.training.plan import Plan
 
 
@@ -32,6 +42,8 @@ class App:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.jobs = Jobs()
+        self._names: tuple[str, ...] = ()
+        self._words: Dictionary | None = None
 
     def model(self) -> ModelInfo:
         return self.host.model()
@@ -40,10 +52,10 @@ class App:
         return Path(folder) if folder else self.host.embeddings_folder()
 
     def templates(self) -> list[str]:
-        """Names of the prompt templates that come with us."""
-        from lib_ti.dataset.template import SHIPPED
+        """Names of the prompt templates: the user's own and ours."""
+        from lib_ti.dataset.template import known_templates
 
-        return sorted(path.stem for path in SHIPPED.glob("*.txt"))
+        return sorted(known_templates(self.host.template_folders()))
 
     def create(self, values: Mapping[str, Any]) -> Path:
         """Make a new embedding from flat or nested `CreateConfig` values and save it; the file's path."""
@@ -56,6 +68,72 @@ class App:
         self.host.refresh_embeddings()
         return path
 
+    def check_expression(self, text: str) -> Check:
+        """What `text` would give, without computing it: rows and advice, or the error. Quick enough for every keystroke."""
+        from lib_ti.merge.check import check_expression
+
+        known = self._known_embeddings()
+        return check_expression(text, self.model(), known.headers, self._dictionary(known))
+
+    def merge(self, values: Mapping[str, Any]) -> list[Path]:
+        """Evaluate an expression by `MergeConfig` values and save it; the files' paths, several where it is split."""
+        from lib_ti.merge.save import save_merge
+
+        config, known = build_config(MergeConfig, values), self._known_embeddings()
+        paths = save_merge(self.host, config, self.embeddings_folder(config.folder), known, self._dictionary(known))
+        self.host.refresh_embeddings()
+        return paths
+
+    def inspect(self, source: Path | str, by: Grouping = "vectors", nearest: int = 5) -> Inspection:
+        """A file by its path; typed text as an expression where it begins with a quote, else as a plain text."""
+        from lib_ti.inspect.inspection import inspect_embedding, inspect_typed
+
+        if isinstance(source, Path):
+            return inspect_embedding(self.load_embedding(source), self.host, by, nearest)
+        return inspect_typed(source, self.host, self._known_embeddings(), by, nearest)
+
+    def draw_heatmap(self, inspection: Inspection, dark: bool = False) -> bytes:
+        """A PNG."""
+        from lib_ti.inspect.heatmap import draw_heatmap
+
+        return draw_heatmap(inspection, dark)
+
+    def compare(self, first: Path | str, second: Path | str) -> dict[str, list[RowPair]]:
+        """Row by row, by encoder; each a file by its path or an expression."""
+        from lib_ti.inspect.compare import compare_embeddings
+
+        return compare_embeddings(self._embedding(first), self._embedding(second))
+
+    def compare_with_text(self, source: Path | str, text: str, prompt: str = "[name]") -> Sameness:
+        """Whether prompts with the embedding mean the same as prompts with `text` in its place."""
+        from lib_ti.inspect.same_text import compare_with_text
+
+        return compare_with_text(self.host, self._embedding(source), text, prompt)
+
+    def convert(
+        self,
+        sources: Sequence[Path],
+        form: Form,
+        out: Path,
+        family: Literal["sd1", "sdxl"] | None = None,
+        clip_g: str = "",
+        overwrite: bool = False,
+    ) -> Conversion:
+        """Files and folders into `form`, and to `family` if one is named; SDXL's clip_g is zero, or made of the text `clip_g`."""
+        from lib_ti.embedding.convert import convert_files
+        from lib_ti.embedding.families import ClipG
+        from lib_ti.merge.second_encoder import clip_g_of
+
+        known = self._known_embeddings()
+        second = ClipG(clip_g, lambda rows: clip_g_of(clip_g, rows, self.host, known)) if clip_g else None
+        return convert_files(sources, form, out, family, second, overwrite)
+
+    def library(self, folder: str = "", typed: str = "") -> list[Entry]:
+        """The embeddings of a folder by their headers, those alone that hold every word of `typed`."""
+        from lib_ti.embedding.library import filter_entries, list_library
+
+        return filter_entries(list_library(self.embeddings_folder(folder), besides=self.host.log_folder()), typed)
+
     def preflight(self, values: Mapping[str, Any]) -> Plan:
         """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
         from lib_ti.training.plan import plan_training
@@ -66,9 +144,10 @@ class App:
         """Train in this thread until done or stopped; the saved embedding's path."""
         from lib_ti.training.run import train
 
-        path = train(self.host, build_config(TrainConfig, values), emit, control)
-        self.host.refresh_embeddings()
-        return path
+        try:
+            return train(self.host, build_config(TrainConfig, values), emit, control)
+        finally:
+            self.host.refresh_embeddings()  # a run that fails saves its last good vectors too
 
     def start_training(self, values: Mapping[str, Any]) -> Job:
         """Train in a job of its own; faults of the settings are raised here and now. Raises Busy while another job runs."""
@@ -84,3 +163,26 @@ class App:
 
     def generate(self, request: ImageRequest) -> Image:
         return self.host.generate(request)
+
+    def _embedding(self, source: Path | str) -> Embedding:
+        """A file, or an expression's result, as the loaded model takes it."""
+        from lib_ti.expression.parser import parse_expression
+        from lib_ti.merge.evaluate import build_embedding
+
+        if isinstance(source, Path):
+            return self.load_embedding(source).fit_to(self.model())
+        return build_embedding(parse_expression(source), source, self.host, self._known_embeddings())
+
+    def _known_embeddings(self) -> FolderEmbeddings:
+        from lib_ti.embedding.folder import FolderEmbeddings
+
+        return FolderEmbeddings(self.host.embeddings_folder(), self.model(), besides=self.host.log_folder())
+
+    def _dictionary(self, known: FolderEmbeddings) -> Dictionary:
+        """Kept while the names stay the same, for reading them takes longer than all the rest of a check."""
+        from lib_ti.expression.dictionary import Dictionary
+
+        names = tuple(known)
+        if self._names != names or self._words is None:
+            self._names, self._words = names, Dictionary(self.host.tokenize, names)
+        return self._words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,6 +11,7 @@ from PIL import Image
 
 from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.families import ClipG, to_family
 from lib_ti.embedding.files import load_bundle, load_embedding, save_diffusers, save_embedding
 from lib_ti.embedding.fingerprint import draw_fingerprint
 from lib_ti.embedding.library import list_library
@@ -42,13 +43,14 @@ def convert_files(
     sources: Sequence[Path],
     form: Form,
     out: Path,
-    change: Callable[[Embedding], Embedding] | None = None,
+    family: Literal["sd1", "sdxl"] | None = None,
+    clip_g: ClipG | None = None,
     overwrite: bool = False,
 ) -> Conversion:
-    """Files, and folders with all that is under them, whose subfolders are kept, into `out`. `change` is applied to each.
+    """Files, and folders with all that is under them, whose subfolders are kept, into `out`.
 
-    "diffusers" is its .safetensors form. A LoRA's bundled embeddings become a file each. Nothing is overwritten unless
-    asked for, and never what was written in the same call.
+    "diffusers" is its .safetensors form. A LoRA's bundled embeddings become a file each. `family` and `clip_g` are for
+    `to_family`. Nothing is overwritten unless asked for, and never what was written in the same call.
     """
     written: list[Converted] = []
     targets: set[str] = set()  # in small letters: some systems take two spellings for one file
@@ -64,7 +66,7 @@ def convert_files(
             try:
                 if str(target).casefold() in targets:
                     raise EmbeddingExists(f"Another file has become {target.name} just now.", "Convert it on its own.")
-                changed = change(embedding) if change else embedding
+                changed = to_family(embedding, family, clip_g) if family else embedding
                 _save(changed, form, target, overwrite, _thumbnail(source))
             except TIError as error:
                 faults.append(Fault(str(source), error.message, error.hint))

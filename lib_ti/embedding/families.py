@@ -1,7 +1,8 @@
 """SD1 to SDXL and back. Both read prompts with `clip_l`; SDXL has `clip_g` beside it, which no SD1 embedding says anything about."""
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 
@@ -13,21 +14,32 @@ from lib_ti.host import Family
 CLIP_G_WIDTH = 1280
 
 
-def to_sdxl(embedding: Embedding, clip_g: torch.Tensor | None = None) -> Embedding:
-    """With its `clip_l` as it is, and `clip_g` [V, D] or else zeros. Raises InvalidEmbedding for SD2."""
-    rows = embedding.rows
+@dataclass(frozen=True)
+class ClipG:
+    """A text for the second encoder; `vectors(V)` gives [V, D] that are made of it."""
+
+    text: str
+    vectors: Callable[[int], torch.Tensor]
+
+
+def to_family(embedding: Embedding, family: Literal["sd1", "sdxl"], clip_g: ClipG | None = None) -> Embedding:
+    """As it is where it is of that family already. Without `clip_g` a new second encoder's vectors are zero.
+
+    Raises InvalidEmbedding for SD2 and what is unknown.
+    """
+    if embedding.family == family:
+        return embedding
+    if family == "sd1":
+        note = "clip_g is left out: half of what the embedding says is lost."
+        return _converted(embedding, "sdxl", family, {"clip_l": _clip_l(embedding, "sdxl")}, note)
+    clip_l = _clip_l(embedding, "sd1")
     if clip_g is None:
-        clip_g = torch.zeros(rows, CLIP_G_WIDTH)
+        second = torch.zeros(embedding.rows, CLIP_G_WIDTH)
         note = "clip_g is zero: SDXL's second encoder learns nothing from this embedding."
     else:
-        note = "clip_g is made from a text; clip_l is the SD1 embedding's."
-    return _converted(embedding, "sd1", "sdxl", {"clip_l": _clip_l(embedding, "sd1"), "clip_g": clip_g}, note)
-
-
-def to_sd1(embedding: Embedding) -> Embedding:
-    """Its `clip_l` alone. Raises InvalidEmbedding where it is not SDXL's."""
-    note = "clip_g is left out: half of what the embedding says is lost."
-    return _converted(embedding, "sdxl", "sd1", {"clip_l": _clip_l(embedding, "sdxl")}, note)
+        second = clip_g.vectors(embedding.rows)
+        note = f"clip_g is made of the text {clip_g.text!r}; clip_l is the SD1 embedding's."
+    return _converted(embedding, "sd1", family, {"clip_l": clip_l, "clip_g": second}, note)
 
 
 def _clip_l(embedding: Embedding, family: Family) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from lib_ti.host import TextModel
 from lib_ti.inspect.line import Grouping, Line, text_lines, vector_lines
 from lib_ti.inspect.table import LONG, Table, measure
 from lib_ti.merge.evaluate import Matrices, evaluate_expression
+
+_EXPRESSION = re.compile(r"[\s(-]*'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,14 @@ def inspect_text(
     vectors = algebra.pieces(pieces)
     rows = {name: algebra.embedding(name).rows for name in algebra.used}
     return _inspect(text, vectors, text_lines(pieces, rows, host.token_text, by), host, nearest)
+
+
+def inspect_typed(
+    text: str, host: TextModel, embeddings: Mapping[str, Embedding], by: Grouping, nearest: int = 5
+) -> Inspection:
+    """As an expression where it begins with a quote (or a bracket or minus before one), else as a plain text."""
+    inspect = inspect_expression if _EXPRESSION.match(text) else inspect_text
+    return inspect(text, host, embeddings, by, nearest)
 
 
 def _plain_lines(rows: int, by: Grouping) -> list[Line]:

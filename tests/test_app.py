@@ -1,0 +1,78 @@
+"""A user would lose: what tab, command line and API all rest on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib_ti.app import App
+from lib_ti.embedding.files import load_embedding
+from lib_ti.errors import InvalidText
+from tests.toy_host import ToyHost
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(ToyHost(tmp_path))
+
+
+def merge(app: App, expression: str, name: str) -> Path:
+    (path,) = app.merge({"expression": expression, "name": name})
+    return path
+
+
+def test_a_merge_is_saved_and_can_be_named_in_the_next(app: App) -> None:
+    assert app.check_expression("'first thing'").rows == 2, "just two words"
+    path = merge(app, "'red' + 'round'*0.5", "first")
+    assert app.host.refreshed == 1  # type: ignore[attr-defined]
+    assert app.check_expression("'first thing'").rows == 2
+    second = load_embedding(merge(app, "'first':3", "second")).vectors["clip_l"]
+    assert torch.equal(second[:1], load_embedding(path).vectors["clip_l"])
+    assert app.check_expression("'second thing'").rows == 4
+    assert [entry.recipe for entry in app.library()] == ["'red' + 'round'*0.5", "'first':3"]
+    assert [entry.name for entry in app.library(typed="seco")] == ["second"]
+
+
+def test_a_faulty_expression_is_told_without_raising(app: App) -> None:
+    assert isinstance(app.check_expression("'a'+").error, InvalidText)
+
+
+def test_a_file_a_text_and_an_expression_can_be_seen(app: App) -> None:
+    path = merge(app, "'red round'", "first")
+    for source in (path, "'first'", "first"):
+        seen = app.inspect(source)
+        assert torch.equal(seen.vectors["clip_l"], load_embedding(path).vectors["clip_l"])
+        assert seen.tables[0].rows[0].nearest[0].cosine == pytest.approx(1)
+    assert app.draw_heatmap(seen).startswith(b"\x89PNG")
+
+
+def test_files_and_expressions_can_be_compared(app: App) -> None:
+    path = merge(app, "'red'*2", "first")
+    (pair,) = app.compare(path, "'red'")["clip_l"]
+    assert pair.cosine == pytest.approx(1)
+    assert pair.lengths[0] == pytest.approx(2 * pair.lengths[1])
+    assert app.compare_with_text(path, "red").same is False
+    assert app.compare_with_text("'red'", "red", "a [name] thing").same
+
+
+def test_copies_of_runs_are_neither_listed_nor_named(app: App) -> None:
+    path = merge(app, "'red'", "first")
+    copy = app.host.log_folder() / "first-10.safetensors"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(path.read_bytes())
+    inside = App(app.host)
+    inside.host.embeddings_folder = lambda: app.host.log_folder().parent  # type: ignore[method-assign]
+    assert [entry.name for entry in inside.library()] == ["first"]
+
+
+def test_sd1_files_become_sdxl_with_a_text_for_clip_g(tmp_path: Path) -> None:
+    """The toy's narrow encoders stand for the real ones."""
+    app = App(ToyHost(tmp_path, "sdxl"))
+    save = App(ToyHost(tmp_path, "sd1"))
+    path = merge(save, "'red round'", "first")
+    done = app.convert([path], "safetensors", tmp_path / "out", "sdxl", "green")
+    assert done.faults == ()
+    made = load_embedding(done.written[0].target)
+    assert torch.equal(made.vectors["clip_g"][0], app.host.token_vectors(app.host.tokenize("green"), "clip_g")[0])
+    assert not made.vectors["clip_g"][1].any()
+    assert made.recipe["recipe"]["expression"] == "'red round'"
