@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lib_ti.events import StepDone
 
-MOST_POINTS = 2000
+MOST_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def _merge(first: Point, second: Point) -> Point:
 
 def smooth(values: Sequence[float], span: float | None = None) -> list[float]:
     """Weighted mean around each value, with weights that fall off exponentially to both sides, so that the curve does not
-    lag behind; about `span` values count (an eighth of them unless told, at least eight)."""
-    span = max(8.0, len(values) / 8) if span is None else span
+    lag behind; about `span` values count (a twelfth of them unless told, at least eight)."""
+    span = max(8.0, len(values) / 12) if span is None else span
     keep = 1 - 2 / (span + 1)
     before, after = _sums(values, keep), _sums(values[::-1], keep)[::-1]
     return [

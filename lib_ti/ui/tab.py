@@ -19,18 +19,21 @@ _ticks = itertools.count(1)
 
 
 def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
-    """`defaults` fills Train's fields (and Create's that mean the same) by dotted path. Needs `javascript/ti_lab.js` and
-    `style.css` on the page, which a WebUI loads by itself and `serve` hands over."""
+    """Both panels in a Blocks of their own; `defaults` fills Train's fields (and Create's that mean the same) by dotted path.
+
+    Needs `javascript/ti_lab.js` and `style.css` on the page, which a WebUI loads by itself and `serve` hands over. Nothing
+    of the model or a job is asked for yet: the script does so once the page stands, for a WebUI builds its pages before it
+    has loaded a model.
+    """
     defaults = defaults or {}
     actions = Actions(app)
-    begin = view_of(app)
     with compat.blocks(wording.TITLE) as tab, gr.Column(elem_id=ids.ROOT):
-        header = compat.html(begin.parts["model"], elem_id=ids.part_id("model"))
+        header = compat.html(elem_id=ids.part_id("model"))
         with gr.Tabs(selected="train"):
             with gr.Tab("Create", id="create"):
                 create = build_create(defaults)
             with gr.Tab("Train", id="train"):
-                train = build_train(defaults, app.templates(), app.host.samplers(), begin.parts)
+                train = build_train(defaults, app.templates(), app.host.samplers())
         # Outside the tabs: current gradio does not put the contents of a tab on the page before it is opened.
         with gr.Column(elem_id=ids.MACHINERY):
             poll, load = compat.button("poll", elem_id=ids.POLL), compat.button("load", elem_id=ids.LOAD)

@@ -65,10 +65,7 @@ class TrainPanel:
     preview_now: Any
 
 
-def build_train(
-    defaults: Mapping[str, Any], templates: Sequence[str], samplers: Sequence[str], parts: Mapping[str, str]
-) -> TrainPanel:
-    """`parts` is the HTML with which the page begins, by part."""
+def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers: Sequence[str]) -> TrainPanel:
     form = Form("train", TrainConfig, defaults, {"data.template": templates, "preview.sampler": samplers})
     with gr.Row(elem_id=ids.part_id("actions")):
         train = _button(wording.TRAIN, "train", variant="primary", scale=2)
@@ -84,7 +81,7 @@ def build_train(
         with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("settings")):
             schedule = _build_settings(form)
         with gr.Column(scale=6, min_width=280, elem_id=ids.part_id("run")):
-            shown = {name: compat.html(parts[name], elem_id=ids.part_id(name)) for name in PARTS if name != "model"}
+            shown = {name: compat.html(elem_id=ids.part_id(name)) for name in PARTS if name != "model"}
     return TrainPanel(form, schedule, notice, shown, train, resume, check, stop, pause, save_now, preview_now)
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import gradio as gr
+import pytest
 from fake_app import FakeApp
 
 from lib_ti.config.create import CreateConfig
@@ -15,7 +16,6 @@ from lib_ti.ui.create_panel import SAME_AS_TRAIN, build_create
 from lib_ti.ui.form import Form
 from lib_ti.ui.tab import build_tab
 from lib_ti.ui.train_panel import build_train
-from lib_ti.ui.view import PARTS
 
 AS_BUTTON = {"embedding.resume"}
 
@@ -23,7 +23,7 @@ AS_BUTTON = {"embedding.resume"}
 def panels(defaults: dict[str, object]) -> tuple[Form, Form]:
     with gr.Blocks():
         create = build_create(defaults)
-        train = build_train(defaults, ["subject"], ["Euler"], dict.fromkeys(PARTS, ""))
+        train = build_train(defaults, ["subject"], ["Euler"])
     return create.form, train.form
 
 
@@ -72,6 +72,13 @@ def test_every_id_on_the_page_is_ours_and_there_once(app: FakeApp):
     assert len(found) == len(set(found))
     assert all(name.startswith(ids.PREFIX) for name in found)
     assert {ids.ROOT, ids.POLL, ids.LOAD, ids.CHOOSE, ids.PULSE, ids.MACHINERY} <= set(found)
+
+
+def test_building_the_page_asks_nothing_of_a_model_that_may_not_be_loaded_yet(
+    app: FakeApp, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(app.host, "model", lambda: [][1])
+    build_tab(app)
 
 
 def test_a_webui_keeps_no_default_of_ours_by_its_ambiguous_label(app: FakeApp):
