@@ -89,7 +89,7 @@ class LdmHost:
         with exclusive("Picture"):
             sd_models.reload_model_weights()
             sd_model = loaded_model()
-            image = generate(sd_model, request, describe(sd_model).native_size, extra_networks=True)
+            image = generate(sd_model, request, describe(sd_model).native_size, in_training=False)
         if image is None:
             raise HostError("The picture was interrupted.")
         return image

@@ -80,7 +80,7 @@ class LdmSession:
 
     def preview(self, request: ImageRequest, vectors: Mapping[str, Tensor]) -> Image | None:
         with self._placeholder(vectors), self._image_encoder(), random_state_kept(self.device):
-            return generate(self._sd_model, request, self._native_size, extra_networks=False)
+            return generate(self._sd_model, request, self._native_size, in_training=True)
 
     def check(self) -> None:
         now = loaded_model()

@@ -21,12 +21,13 @@ def sampler_names() -> list[str]:
     return [sampler.name for sampler in sd_samplers.visible_samplers()]
 
 
-def generate(sd_model: Any, request: ImageRequest, size: int, extra_networks: bool) -> Image | None:
+def generate(sd_model: Any, request: ImageRequest, size: int, in_training: bool) -> Image | None:
     """None when the WebUI's Interrupt or Skip cut it short. `size` is the side where the request has none.
 
     Nothing but the picture comes of it: no file, no "last prompt", nothing cached, and the user's scripts take no part.
+    `in_training` keeps LoRAs out and the embeddings as they are.
     """
-    from modules import processing, scripts, shared
+    from modules import devices, processing, scripts, shared
 
     prove_sampler(request.sampler)
     processing_ = processing.StableDiffusionProcessingTxt2Img(
@@ -44,8 +45,8 @@ def generate(sd_model: Any, request: ImageRequest, size: int, extra_networks: bo
         tiling=False,
         do_not_save_samples=True,
         do_not_save_grid=True,
-        do_not_reload_embeddings=True,
-        disable_extra_networks=not extra_networks,
+        do_not_reload_embeddings=in_training,
+        disable_extra_networks=in_training,
     )
     processing_.scripts, processing_.script_args = scripts.ScriptRunner(), []
     # Its own conditioning cache: the shared one knows a prompt by its text and would show an embedding as it was before.
@@ -64,6 +65,8 @@ def generate(sd_model: Any, request: ImageRequest, size: int, extra_networks: bo
         try:
             images = processing.process_images(processing_).images
             complete = not (interrupted() or state.skipped)
+        except devices.NansException as error:
+            raise HostError("The WebUI's picture is not made of numbers.", str(error)) from error
         finally:
             shared.total_tqdm.clear()
             state.interrupted = interrupted() or was_interrupted

@@ -29,16 +29,14 @@ def test_created_trained_stopped_resumed_and_used(
     assert job.wait(300)
     assert job.snapshot.state == "stopped", job.snapshot
     assert 6 <= job.snapshot.step < 30
-    previews = list(job.snapshot.previews)
     halfway = paint(f"a photo of {NAME}")
 
     job = app.start_training({**settings, "embedding.resume": True})
     assert job.wait(600)
     snapshot = job.snapshot
     assert (snapshot.state, snapshot.step) == ("finished", 30), snapshot
-    previews += job.snapshot.previews
-    assert [preview.step for preview in previews] == [0, 5, 10, 15, 20, 25, 30]
-    assert all(preview.path.is_file() for preview in previews)
+    assert [preview.step for preview in snapshot.previews] == [0, 5, 10, 15, 20, 25, 30]
+    assert all(preview.path.is_file() for preview in snapshot.previews)
     pictures = [plain, halfway, paint(f"a photo of {NAME}")]
     assert not any(np.array_equal(pictures[i], pictures[j]) for i in range(3) for j in range(i))
     created.unlink()

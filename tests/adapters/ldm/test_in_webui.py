@@ -22,7 +22,8 @@ def test_everything_holds_inside_the_webui(webui_root: Path, tmp_path: Path, che
     python = os.environ.get("WEBUI_PYTHON") or _python_of(webui_root)
     folders = [webui_root, tmp_path, sysconfig.get_path("purelib")]
     tests = [ROOT / "tests" / "contract", *sorted(HERE.glob("check_*.py"))]
-    options = ["--rootdir", ROOT, "-c", ROOT / "pyproject.toml", "--slow", "-p", "no:cacheprovider", *tests]
+    options = ["--rootdir", ROOT, "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider", "--slow"]
+    options += ["--webui-root", webui_root, *tests]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
