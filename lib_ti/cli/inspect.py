@@ -1,4 +1,4 @@
-"""`inspect`: what an embedding's file holds."""
+"""`inspect`: what a file, a text or an expression holds, and how it compares."""
 
 from __future__ import annotations
 
@@ -8,55 +8,120 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.cli.figures import comparison_lines, inspection_lines
 from lib_ti.cli.host import add_model_flags, open_app
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import flatten, walk_options
 from lib_ti.embedding.files import load_embedding, load_header
+from lib_ti.errors import TIError
 
 if TYPE_CHECKING:
-    from lib_ti.embedding.embedding import Embedding
+    from lib_ti.app import App
+    from lib_ti.inspect.inspection import Inspection
+
+GROUPINGS = ("none", "comma", "parts", "words", "tokens", "vectors")
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "Show what an embedding's file holds."
+    text = "Show what an embedding's file, an expression or a text holds."
     parser = commands.add_parser("inspect", help=text, description=text, allow_abbrev=False)
-    parser.add_argument("file", metavar="FILE", type=Path, help=".safetensors, .pt, .bin or a .png that carries one")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="A file (.safetensors, .pt, .bin, .png), or an expression: \"'cat'*0.5\""
+    )
+    parser.add_argument("--text", action="store_true", help="SOURCE is a plain text, as in a prompt.")
+    parser.add_argument(
+        "--by", metavar="GROUP", choices=GROUPINGS, default="vectors",
+        help="A line for each of these: none (all in one), comma, parts, words, tokens, vectors. [vectors]",
+    )  # fmt: skip
+    parser.add_argument("--nearest", metavar="N", type=int, default=3, help="Nearest tokens of each vector [3]")
+    parser.add_argument("--picture", metavar="FILE.png", type=Path, help="Draw it, with a heat map and bars.")
+    parser.add_argument("--dark", action="store_true", help="Draw it on a dark ground.")
+    parser.add_argument("--with", metavar="SOURCE", dest="other", help="Compare with another file or expression.")
+    parser.add_argument("--other-model", metavar="MODEL", help="Compare what two models make of the file.")
+    parser.add_argument("--same-as", metavar="TEXT", help="Is it the same as this text to the model?")
+    parser.add_argument(
+        "--prompt", metavar="TEXT", default="[name]", help="Where --same-as puts both: a prompt with [name] [[name]]"
+    )
+    parser.add_argument("--embeddings", metavar="DIR", default="outputs", help="Folder of embeddings [outputs]")
     add_model_flags(parser, None)
     parser.add_argument("--json", action="store_true", help="Print it as JSON.")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    facts = asdict(load_header(args.file))
-    embedding = load_embedding(args.file)
-    if args.model:
-        model = open_app(args, str(args.file.parent)).model()
-        embedding = embedding.fit_to(model)
-        facts |= {"family": embedding.family, "widths": embedding.widths, "fits": model.name}
-    rows = measure_rows(embedding)
+    source = args.source if args.text else _path_or_expression(args.source)
+    facts = asdict(load_header(source)) if isinstance(source, Path) else {}
+    app = open_app(args, args.embeddings) if args.model else None
+    seen = _inspect(args, source, app)
+    if app and facts:
+        facts |= {"family": app.model().family, "fits": app.model().name}
+    compared = _compare(args, source, app)
+    if args.picture:
+        from lib_ti.embedding.atomic import write_atomically
+        from lib_ti.inspect.heatmap import draw_heatmap
+
+        write_atomically(args.picture, draw_heatmap(seen, args.dark))
     if args.json:
-        print(json.dumps({**facts, "vectors": rows}, ensure_ascii=False, default=str))
-    else:
-        print("\n".join(_text(facts, rows)))
+        print(json.dumps({**facts, **seen.values(), **compared}, ensure_ascii=False, default=str))
+        return 0
+    print("\n".join([*_fact_lines(facts), *inspection_lines(seen), *comparison_lines(compared)]))
+    if args.picture:
+        print(f"\nSaved picture: {args.picture}")
     return 0
 
 
-def measure_rows(embedding: Embedding) -> list[dict[str, Any]]:
-    """One entry a row of each encoder: least and greatest number, and the L2 length."""
-    return [
-        {
-            "encoder": encoder,
-            "row": number,
-            "min": row.min().item(),
-            "max": row.max().item(),
-            "length": row.norm().item(),
-        }
-        for encoder, rows in embedding.vectors.items()
-        for number, row in enumerate(rows, 1)
-    ]
+def _path_or_expression(text: str) -> Path | str:
+    return text if "'" in text and not Path(text).exists() else Path(text)
 
 
-def _text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+def _inspect(args: argparse.Namespace, source: Path | str, app: App | None) -> Inspection:
+    if app:
+        return app.inspect(source, args.by, args.nearest)
+    from lib_ti.inspect.inspection import inspect_embedding
+
+    return inspect_embedding(load_embedding(_file(source)), None, args.by)
+
+
+def _compare(args: argparse.Namespace, source: Path | str, app: App | None) -> dict[str, Any]:
+    """What was asked for, by the keys "with", "on_models" and "same_as"."""
+    compared: dict[str, Any] = {}
+    if args.other:
+        from lib_ti.inspect.compare import compare_embeddings
+
+        other = _path_or_expression(args.other)
+        if app:
+            pairs = app.compare(source, other)
+        else:
+            pairs = compare_embeddings(load_embedding(_file(source)), load_embedding(_file(other)))
+        compared["with"] = {encoder: [asdict(pair) for pair in rows] for encoder, rows in pairs.items()}
+    if args.other_model:
+        from lib_ti.inspect.compare import compare_models
+
+        other_app = open_app(argparse.Namespace(**{**vars(args), "model": args.other_model}), args.embeddings)
+        both = compare_models(load_embedding(_file(source)), _opened(app).host, other_app.host, args.nearest)
+        compared["on_models"] = {encoder: asdict(found) for encoder, found in both.items()}
+    if args.same_as is not None:
+        found = _opened(app).compare_with_text(source, args.same_as, args.prompt)
+        compared["same_as"] = {**asdict(found), "same": found.same}
+    return compared
+
+
+def _opened(app: App | None) -> App:
+    if app is None:
+        raise TIError("This needs a model to read words with.", "Give --model, such as --model demo.")
+    return app
+
+
+def _file(source: Path | str) -> Path:
+    """Without a model a file alone can be read."""
+    if isinstance(source, str):
+        _opened(None)
+    return Path(source)
+
+
+def _fact_lines(facts: dict[str, Any]) -> list[str]:
+    if not facts:
+        return []
     shown = {
         **facts,
         "widths": ", ".join(f"{name} {width}" for name, width in facts["widths"].items()),
@@ -64,12 +129,7 @@ def _text(facts: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         "recipe": ("\n" + " " * 13).join(_recipe_lines(facts["recipe"])),
         "token_tables": "",  # of use to programs alone, which have --json
     }
-    return [
-        *(f"{key.replace('_', ' '):<12} {value}" for key, value in shown.items() if value),
-        "",
-        f"{'encoder':<8} {'row':>3} {'min':>9} {'max':>9} {'length':>9}",
-        *("{encoder:<8} {row:>3} {min:>9.4f} {max:>9.4f} {length:>9.4f}".format(**row) for row in rows),
-    ]
+    return [*(f"{key.replace('_', ' '):<12} {value}" for key, value in shown.items() if value), ""]
 
 
 def _recipe_lines(recipe: dict[str, Any]) -> list[str]:

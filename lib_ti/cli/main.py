@@ -8,17 +8,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lib_ti.cli import create, demo, generate, inspect, train, ui
+from lib_ti.cli import convert, create, demo, generate, inspect, merge, train, ui
+from lib_ti.cli import list as list_
 from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
 
-COMMANDS = (train, create, inspect, generate, demo, ui)
+COMMANDS = (train, create, merge, inspect, convert, list_, generate, demo, ui)
 STOPPED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lib_ti",
-        description="Train, create and inspect textual-inversion embeddings, without a WebUI.",
+        description="Train, create, merge and inspect textual-inversion embeddings, without a WebUI.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -1,0 +1,52 @@
+"""`merge`: a new embedding from an expression of words, embeddings and numbers."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from lib_ti.cli.host import add_host_flags, open_app
+from lib_ti.cli.settings import add_flags, faults_by_flag, given_settings
+from lib_ti.config.merge import MergeConfig
+from lib_ti.config.tree import build_config, walk_options
+
+FLAGS = {f"--{path}": path for path, *_ in walk_options(MergeConfig) if path not in ("expression", "folder")}
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "Merge words and embeddings into a new embedding."
+    parser = commands.add_parser("merge", help=text, description=text, allow_abbrev=False)
+    parser.add_argument("expression", metavar="EXPRESSION", help="Such as \"'cat'*0.5 + 'dog'\"")
+    add_flags(parser, MergeConfig, FLAGS)
+    parser.add_argument("--check", action="store_true", help="Only say how many vectors it gives, and what is odd.")
+    parser.add_argument(
+        "--embeddings", metavar="DIR", help="Folder of the embeddings that the expression may name [OUT]"
+    )
+    add_host_flags(parser, "Folder for the embedding, NAME.safetensors")
+    parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    values = given_settings(args, FLAGS) | {"expression": args.expression, "folder": args.out}
+    if not args.check:
+        with faults_by_flag(FLAGS):
+            build_config(MergeConfig, values)  # before the model is read, which takes longer
+    app = open_app(args, args.embeddings or args.out)
+    check = app.check_expression(args.expression)
+    if check.error:
+        raise check.error
+    paths = []
+    if not args.check:
+        with faults_by_flag(FLAGS):
+            paths = app.merge(values)
+    if args.json:
+        advice = [asdict(one) for one in check.advice]
+        print(json.dumps({"rows": check.rows, "advice": advice, "files": [str(path) for path in paths]}))
+        return 0
+    for one in check.advice:
+        print(f"Note: {one.message} {one.hint}", file=sys.stderr)
+    print(f"{check.rows} vector{'' if check.rows == 1 else 's'}")
+    for path in paths:
+        print(f"Saved embedding: {path}")
+    return 0

@@ -1,0 +1,161 @@
+"""What merging, inspecting and listing cost on an SDXL-sized vocabulary and a folder of 10,000 files.
+
+Each line runs in a process of its own; memory is the growth of its peak while the work runs.
+
+    python -m tests.benchmarks.merge_and_inspect
+"""
+
+import argparse
+import multiprocessing
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.folder import FolderEmbeddings
+from lib_ti.embedding.library import filter_entries, list_library
+from lib_ti.embedding.png import write_preview_png
+from lib_ti.embedding.writing import write_pt, write_safetensors
+from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.parser import parse_expression
+from lib_ti.expression.prompt import rewrite_prompt
+from lib_ti.inspect.heatmap import draw_heatmap
+from lib_ti.inspect.inspection import inspect_embedding
+from lib_ti.merge.check import check_expression
+from lib_ti.merge.evaluate import evaluate_expression
+from lib_ti.merge.nearest import nearest_tokens
+from tests.merge.text_model import SmallTextModel
+
+VOCABULARY, ROWS, FILES = 49_408, 75, 10_000
+EXPRESSION = (
+    "','".join(f"word {number} of many" for number in range(25)).join("''") + ":75 + 'cat'*0.5:75 - 'dog'/3 =*0.9"
+)
+PROMPT = "a photo of a (cat:1.2) on a [red:blue:0.5] sofa, masterpiece, best quality, <lora:x:1> AND a dog" * 2
+
+
+class FullTextModel(SmallTextModel):
+    """SDXL's true widths."""
+
+    def __init__(self) -> None:
+        super().__init__("sdxl")
+        self.widths = {"clip_l": 768, "clip_g": 1280}
+        self.tables = {name: torch.randn(VOCABULARY, width) * 0.014 for name, width in self.widths.items()}
+
+
+def nearest(width: int) -> Callable[[], object]:
+    table, rows = torch.randn(VOCABULARY, width), torch.randn(ROWS, width)
+    return lambda: nearest_tokens(rows, table, 5)
+
+
+def evaluate() -> Callable[[], object]:
+    host = FullTextModel()
+    return lambda: evaluate_expression(parse_expression(EXPRESSION), host, {})
+
+
+def check() -> Callable[[], object]:
+    host = FullTextModel()
+    dictionary = Dictionary(host.tokenize)
+    return lambda: check_expression(EXPRESSION, host.model(), {}, dictionary)
+
+
+def plain_prompt() -> Callable[[], object]:
+    return lambda: [rewrite_prompt(PROMPT, str) for _ in range(1000)]
+
+
+def inspect() -> Callable[[], object]:
+    host = FullTextModel()
+    embedding = Embedding("a", {name: torch.randn(ROWS, width) for name, width in host.widths.items()}, family="sdxl")
+    return lambda: inspect_embedding(embedding, host)
+
+
+def heatmap() -> Callable[[], object]:
+    host = FullTextModel()
+    embedding = Embedding("a", {name: torch.randn(ROWS, width) for name, width in host.widths.items()}, family="sdxl")
+    inspection = inspect_embedding(embedding, host)
+    return lambda: draw_heatmap(inspection)
+
+
+def list_first(folder: Path) -> Callable[[], object]:
+    return lambda: list_library(folder)
+
+
+def list_again(folder: Path) -> Callable[[], object]:
+    list_library(folder)
+    return lambda: list_library(folder)
+
+
+def filter_again(folder: Path) -> Callable[[], object]:
+    entries = list_library(folder)
+    filter_entries(entries, "x")
+    return lambda: filter_entries(entries, "e12 cat sd1")
+
+
+def name_again(folder: Path) -> Callable[[], object]:
+    """What each check of an expression does before it reads it."""
+    model = FullTextModel().model()
+    FolderEmbeddings(folder, model)
+    return lambda: FolderEmbeddings(folder, model)
+
+
+def fill(folder: Path) -> None:
+    """70 % .safetensors, 25 % .pt, 5 % pictures, in 20 folders; thumbnails beside a third."""
+    embedding = Embedding("x", {"clip_l": torch.randn(4, 768)}, family="sd1", recipe={"source": "text", "init": "cat"})
+    kinds = [(".safetensors", write_safetensors(embedding))] * 14 + [(".pt", write_pt(embedding))] * 5
+    kinds.append((".png", write_preview_png(Image.new("RGB", (512, 512), "gray"), embedding)))
+    for number in range(FILES):
+        place = folder / f"folder {number % 20}"
+        place.mkdir(exist_ok=True)
+        ending, data = kinds[number % 20]
+        (place / f"e{number}{ending}").write_bytes(data)
+        if number % 3 == 0:
+            (place / f"e{number}.preview.png").write_bytes(b"")
+
+
+def measure(make: Callable[..., Callable[[], object]], arguments: tuple[object, ...], rounds: int) -> tuple[float, int]:
+    """Median seconds, and KiB that the peak memory grows by."""
+    torch.set_num_threads(2)
+    work = make(*arguments)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder)
+        cases: list[tuple[str, Callable[..., Callable[[], object]], tuple[object, ...], int]] = [
+            ("nearest tokens of 75 rows, clip_l (49408 x 768)", nearest, (768,), rounds),
+            ("nearest tokens of 75 rows, clip_g (49408 x 1280)", nearest, (1280,), rounds),
+            ("parse and evaluate a 75-row expression, SDXL", evaluate, (), rounds),
+            ("check it while typing", check, (), rounds),
+            ("1000 prompts without an expression", plain_prompt, (), rounds),
+            ("inspect 75 rows, SDXL", inspect, (), rounds),
+            ("draw their heat map", heatmap, (), rounds),
+            ("list 10,000 files, the first time", list_first, (folder,), 1),
+            ("list them again", list_again, (folder,), rounds),
+            ("filter them", filter_again, (folder,), rounds),
+            ("name them for an expression", name_again, (folder,), rounds),
+        ]
+        print(f"{'what':<50} {'seconds':>10} {'MiB':>8}")
+        for what, make, arguments, times in cases:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                seconds, kib = pool.apply(measure, (make, arguments, times))
+            print(f"{what:<50} {seconds:>10.4f} {kib / 1024:>8.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
