@@ -279,11 +279,12 @@ def run_tests(arguments: list[str]) -> int:
         print(f"TI Lab: {name}", flush=True)
         if run(command):
             failed.append(name)
-    if failed:
-        print(f"TI Lab: failed before the tests: {', '.join(failed)}", flush=True)
     # One thread a worker: the workers together use the cores, and small tensors gain nothing from more.
     pytest = [*module, "pytest", "--slow", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *arguments]
-    return run(pytest, OMP_NUM_THREADS="1") or int(bool(failed))
+    code = run(pytest, OMP_NUM_THREADS="1")
+    if failed:
+        print(f"TI Lab: failed before the tests: {', '.join(failed)}", flush=True)
+    return code or int(bool(failed))
 
 
 def dotted(version: tuple[int, ...]) -> str:

@@ -45,10 +45,11 @@ def demo_settings(model: str, steps: int = 200) -> dict[str, Any]:
     quarter = max(1, steps // 4)
     return {
         "embedding.name": NAME,
+        "embedding.vectors": 2,
         "embedding.init": CONCEPT.init_text,
         "data.folder": str(PICTURES),
         "data.template": "subject",
-        "optim.lr": f"0.01:{3 * quarter}, 2e-3",
+        "optim.lr": f"0.02:{3 * quarter}, 5e-3",
         "optim.steps": steps,
         "optim.batch_size": 8,
         # Plain loss gets stuck half way, in colour and texture: the shape shows at high noise, which it counts too little.
