@@ -48,7 +48,10 @@ def test_micro_batches_add_up(under_test: HostUnderTest) -> None:
             session.predict(noisy[i : i + 1], timesteps[i : i + 1], leaves.rows(i, i + 1)).square().sum().backward()
         torch.autograd.backward([conditioning.tensors[key] for key in cut], [leaf.grad for leaf in cut.values()])
     for name in whole:
-        torch.testing.assert_close(split[name].grad, whole[name].grad, rtol=1e-3, atol=1e-5)
+        grad, expected = split[name].grad, whole[name].grad
+        assert grad is not None
+        assert expected is not None
+        assert (grad - expected).norm() <= 1e-4 * expected.norm(), name
 
 
 def test_every_conditioning_tensor_that_text_makes_carries_gradient(under_test: HostUnderTest, host: Host) -> None:
