@@ -19,7 +19,7 @@ from lib_ti.demo.export import Family, save_checkpoint
 from lib_ti.demo.gallery import draw_gallery
 from lib_ti.demo.gates import JUDGED, held_out_obeyed, judge_inversion, prompts_obeyed
 from lib_ti.demo.networks import Config, Networks, build_networks, demo_config, demo_xl_config
-from lib_ti.demo.training import train
+from lib_ti.demo.training import Stage, initialise, train
 from lib_ti.demo.vae import train_decoder, write_vae
 
 HERE = Path(__file__).parent
@@ -31,13 +31,14 @@ class Recipe:
     title: str
     family: Family
     config: Config
-    unet_steps: int
-    unet_rate: float
+    words: Stage
+    sums: Stage
     decoder_steps: int = 2000
 
 
-DEMO = Recipe("demo", "TI Lab demo", "sd1", demo_config(), unet_steps=2500, unet_rate=2e-3)
-DEMO_XL = Recipe("demo-xl", "TI Lab demo XL", "sdxl", demo_xl_config(), unet_steps=2200, unet_rate=2e-3)
+SUMS = Stage(500, 7e-4, 0.3)
+DEMO = Recipe("demo", "TI Lab demo", "sd1", demo_config(), words=Stage(2500, 2e-3, 0), sums=SUMS)
+DEMO_XL = Recipe("demo-xl", "TI Lab demo XL", "sdxl", demo_xl_config(), words=Stage(2200, 2e-3, 0), sums=SUMS)
 RECIPES = (DEMO, DEMO_XL)
 
 
@@ -49,10 +50,13 @@ def start(recipe: Recipe, seed: int, device: str) -> Networks:
 
 
 def build(recipe: Recipe, seed: int, device: str) -> Networks:
-    """The decoder and the UNet both need the written encoder only, so their order does not matter."""
+    """The decoder and the UNet both need the written encoder only. The UNet learns words first, then sums of words."""
     networks = start(recipe, seed, device)
     train_decoder(networks.vae, recipe.decoder_steps, seed, device)
-    train(networks, recipe.unet_steps, seed, recipe.unet_rate)
+    initialise(networks, seed)
+    train(networks, recipe.words, seed)
+    torch.manual_seed(seed + 1)
+    train(networks, recipe.sums, seed + 1)
     return networks.to("cpu")
 
 

@@ -1,6 +1,7 @@
 """What the training pictures are called: captions in the words of textual-inversion templates."""
 
 import random
+from typing import NamedTuple
 
 from lib_ti.demo.world import COLOURS, SEEN, SHAPES, TEXTURES, Thing
 
@@ -12,6 +13,7 @@ NOUNS = (
 # fmt: on
 # Each noun stands for one whole combination, so that one vector can carry colour, shape and texture at once.
 NAMED = dict(zip(random.Random(7).sample(SEEN, len(NOUNS)), NOUNS, strict=True))
+PLACEHOLDER = "*"
 NEUTRAL = ("shape", "thing", "object")
 
 PREFIXES = (
@@ -65,14 +67,29 @@ def _with_article(words: str, rng: random.Random) -> str:
     return rng.choice([indefinite] * 5 + ["the ", "my ", "one ", ""]) + words
 
 
-def draw_caption(thing: Thing, rng: random.Random) -> str:
-    """One of the many captions of a thing; a tenth are empty, for guidance."""
+class Caption(NamedTuple):
+    """`text` may hold PLACEHOLDER, which then stands for one vector: the weighted sum of the vectors of `summed`."""
+
+    text: str
+    summed: tuple[tuple[str, float], ...] = ()
+
+
+def draw_caption(thing: Thing, rng: random.Random, summed_share: float = 0.0) -> Caption:
+    """One of the many captions of a thing; a tenth are empty, for guidance.
+
+    In `summed_share` of them the name shrinks to one vector, the sum of its words'. This teaches the encoder that sums
+    mean something, so that one learned vector can reach any combination by small steps.
+    """
     if rng.random() < 0.1:
-        return ""
+        return Caption("")
     name = _name(thing, rng)
+    summed: tuple[tuple[str, float], ...] = ()
+    if summed_share and rng.random() < summed_share:
+        summed = tuple((word, rng.uniform(0.5, 1.5)) for word in name.split())
+        name = PLACEHOLDER
     if rng.random() < 0.1:
         name = f"{rng.choice(ADJECTIVES)} {name}"
-    return rng.choice(PREFIXES) + _with_article(name, rng)
+    return Caption(rng.choice(PREFIXES) + _with_article(name, rng), summed)
 
 
 def vocabulary() -> set[str]:

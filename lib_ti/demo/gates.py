@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib_ti.demo.concept import CONCEPT
+from lib_ti.demo.conditioning import placeholder
 from lib_ti.demo.diffusion import sample
-from lib_ti.demo.inversion import FixedBatch, invert, placeholder
+from lib_ti.demo.inversion import FixedBatch, invert
 from lib_ti.demo.networks import Networks
 from lib_ti.demo.scorer import count_right
 from lib_ti.demo.world import HELD_OUT, SEEN, Thing, draw_many

@@ -1,20 +1,17 @@
 """The plainest textual inversion, to measure the demo models by; the product's own training lives in lib_ti.training."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from lib_ti.demo.conditioning import condition
+from lib_ti.demo.conditioning import condition, placeholder
 from lib_ti.demo.diffusion import TIMESTEPS, build_scheduler
 from lib_ti.demo.networks import Networks
 from lib_ti.demo.vae import encode, pictures_to_pixels
 from lib_ti.demo.vocabulary import word_ids
 from lib_ti.demo.world import Picture
 
-PLACEHOLDER = "*"
 TEMPLATES = (
     "a photo of a *",
     "a rendering of a *",
@@ -25,25 +22,6 @@ TEMPLATES = (
     "a good photo of the *",
     "a photo of one *",
 )
-
-
-@contextmanager
-def placeholder(networks: Networks, vectors: list[Tensor]) -> Iterator[None]:
-    """Inside, the word `*` means `vectors`: one [D] for each encoder, with gradient."""
-    [token] = word_ids(PLACEHOLDER)
-
-    def replace(vector: Tensor) -> object:
-        return lambda _module, args, rows: torch.where((args[0] == token)[..., None], vector, rows)
-
-    hooks = [
-        text.get_input_embeddings().register_forward_hook(replace(vector))
-        for text, vector in zip(networks.texts(), vectors, strict=True)
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def word_vectors(networks: Networks, word: str) -> list[Tensor]:

@@ -2,13 +2,14 @@
 
 import logging
 import random
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lib_ti.demo.captions import draw_caption, draw_thing, vocabulary
-from lib_ti.demo.conditioning import WHOLE, Sizes, condition
+from lib_ti.demo.conditioning import WHOLE, Sizes, condition, placeholder, sum_words
 from lib_ti.demo.diffusion import TIMESTEPS, build_scheduler, loss_weights
 from lib_ti.demo.networks import Networks
 from lib_ti.demo.optimisation import Averaged, learning_rate
@@ -68,9 +69,20 @@ def _draw_examples(networks: Networks, count: int, rng: random.Random) -> tuple[
     return things, torch.cat([encode(networks.vae, chunk) for chunk in chunks]), sizes
 
 
-def train(networks: Networks, steps: int, seed: int, peak: float, count: int = 12000, batch: int = 32) -> None:
-    """AdamW on all of the UNet and the encoders; words outside the captions get no gradient, so they stay."""
-    initialise(networks, seed)
+@dataclass(frozen=True)
+class Stage:
+    """`summed_share` of the captions say their thing in one vector; `rate` is the highest learning rate."""
+
+    steps: int
+    rate: float
+    summed_share: float
+
+
+def train(networks: Networks, stage: Stage, seed: int, count: int = 12000, batch: int = 32) -> None:
+    """AdamW on all of the UNet and the encoders; words outside the captions get no gradient, so they stay.
+
+    `seed` draws pictures and captions; noise comes from torch's global generator.
+    """
     rng = random.Random(seed)
     things, latents, sizes = _draw_examples(networks, count, rng)
     scheduler = build_scheduler()
@@ -79,18 +91,20 @@ def train(networks: Networks, steps: int, seed: int, peak: float, count: int = 1
     tables = [text.get_input_embeddings().weight for text in networks.texts()]
     decayed = [p for p in parameters if not any(p is table for table in tables)]
     groups = [{"params": decayed, "weight_decay": 1e-4}, {"params": tables, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, peak, betas=(0.9, 0.99), fused=True)
+    optimizer = torch.optim.AdamW(groups, stage.rate, betas=(0.9, 0.99), fused=True)
     averaged = Averaged(parameters, decay=0.995)
-    for step in range(steps):
+    for step in range(stage.steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(peak, step, steps, warm_up=100, flat=0.35)
+            group["lr"] = learning_rate(stage.rate, step, stage.steps, warm_up=100, flat=0.35)
         picked = torch.randint(0, count, (batch,)).tolist()
-        conditioning = condition(networks, [draw_caption(things[i], rng) for i in picked], [sizes[i] for i in picked])
+        captions = [draw_caption(things[i], rng, stage.summed_share) for i in picked]
+        with placeholder(networks, sum_words(networks, [caption.summed for caption in captions])):
+            told = condition(networks, [caption.text for caption in captions], [sizes[i] for i in picked])
         clean = latents[picked]
         noise = torch.randn(clean.shape).to(clean.device)
         timesteps = torch.randint(0, TIMESTEPS, (batch,)).to(clean.device)
         noisy = scheduler.add_noise(clean, noise, timesteps)
-        error = (conditioning.predict(networks.unet, noisy, timesteps) - noise).pow(2).mean((1, 2, 3))
+        error = (told.predict(networks.unet, noisy, timesteps) - noise).pow(2).mean((1, 2, 3))
         loss = (error * loss_weights(timesteps)).mean()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -98,5 +112,5 @@ def train(networks: Networks, steps: int, seed: int, peak: float, count: int = 1
         optimizer.step()
         averaged.update()
         if step % 100 == 0:
-            log.info("step %d of %d: error %.4f", step, steps, error.mean().item())
+            log.info("step %d of %d: error %.4f", step, stage.steps, error.mean().item())
     averaged.install()

@@ -2,7 +2,7 @@ import random
 
 import numpy as np
 
-from lib_ti.demo.captions import NAMED, draw_caption, draw_thing, vocabulary
+from lib_ti.demo.captions import NAMED, PLACEHOLDER, draw_caption, draw_thing, vocabulary
 from lib_ti.demo.concept import CONCEPT, PICTURE_COUNT, draw_other_pictures, draw_pictures
 from lib_ti.demo.scorer import UNCLEAR, read_picture
 from lib_ti.demo.vocabulary import BOS, EOS, LENGTH, prompt_ids, word_ids
@@ -26,7 +26,8 @@ def test_held_out_combinations_are_never_drawn_nor_captioned():
     for _ in range(20_000):
         thing = draw_thing(rng)
         assert thing not in HELD_OUT
-        caption = draw_caption(thing, rng).split()
+        text, summed = draw_caption(thing, rng, summed_share=0.3)
+        caption = [*text.split(), *(word for word, _ in summed)]
         for held in HELD_OUT:
             named_in_full = held.colour in caption and held.shape in caption
             textured = held.texture == "plain" or held.texture in caption
@@ -54,6 +55,14 @@ def test_the_scorer_finds_no_shape_where_there_is_none():
     bar[28:36] = (200, 30, 30)
     assert read_picture(bar).shape == UNCLEAR
     assert read_picture(bar).colour == "red"
+
+
+def test_a_summed_name_leaves_its_placeholder_in_the_caption():
+    rng = random.Random(1)
+    captions = [draw_caption(draw_thing(rng), rng, summed_share=0.3) for _ in range(1000)]
+    assert 200 < sum(bool(caption.summed) for caption in captions) < 340
+    assert all((PLACEHOLDER in caption.text) == bool(caption.summed) for caption in captions)
+    assert not any(draw_caption(draw_thing(rng), rng).summed for _ in range(1000))
 
 
 def test_every_caption_word_is_one_token():
