@@ -16,19 +16,21 @@ from lib_ti.events import Emit
 from lib_ti.host import Host, ImageRequest, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
     from PIL.Image import Image
 
     from lib_ti.embedding.convert import Conversion, Form
     from lib_ti.embedding.embedding import Embedding
     from lib_ti.embedding.folder import FolderEmbeddings
-    from lib_ti.embedding.library import Entry
+    from lib_ti.embedding.library import Entry as Entry
     from lib_ti.expression.dictionary import Dictionary
-    from lib_ti.inspect.compare import RowPair
-    from lib_ti.inspect.inspection import Inspection
+    from lib_ti.inspect.compare import RowPair as RowPair
+    from lib_ti.inspect.inspection import Inspection as Inspection
     from lib_ti.inspect.line import Grouping
-    from lib_ti.inspect.same_text import Sameness
-    from lib_ti.merge.check import Check
+    from lib_ti.inspect.line import Line as Line
+    from lib_ti.inspect.same_text import Sameness as Sameness
+    from lib_ti.inspect.table import Table as Table
+    from lib_ti.merge.check import Check as Check
     from lib_ti.training.plan import Plan
 
 
@@ -110,6 +112,19 @@ class App:
 
         return compare_with_text(self.host, self._embedding(source), text, prompt)
 
+    def decompose(self, source: Path | str, most: int = 4) -> tuple[str, dict[str, list[float]]]:
+        """The few tokens, at most `most` a vector, that come nearest: an expression to edit and merge again.
+
+        Beside it, by encoder, the share of each vector's length that they leave unexplained: 0 nothing, 1 all.
+        """
+        from lib_ti.merge.decompose import decompose_rows
+        from lib_ti.merge.spelling import write_expression
+
+        vectors = self._embedding(source).vectors
+        parts = {key: decompose_rows(rows, self.host.all_token_vectors(key), most) for key, rows in vectors.items()}
+        text = write_expression(parts, self.host, self._dictionary(self._known_embeddings()))
+        return text, {key: [row.residual for row in rows] for key, rows in parts.items()}
+
     def convert(
         self,
         sources: Sequence[Path],
@@ -162,7 +177,15 @@ class App:
         return load_embedding(path)
 
     def generate(self, request: ImageRequest) -> Image:
-        return self.host.generate(request)
+        """A picture; expressions in its prompts are evaluated on the loaded model. Raises InvalidText."""
+        from lib_ti.expression.prompt import may_hold_expression
+
+        if not may_hold_expression(request.prompt + request.negative):
+            return self.host.generate(request)
+        from lib_ti.merge.prompt import evaluate_prompts
+
+        known = self._known_embeddings()
+        return self.host.generate(*evaluate_prompts(request, self.host, known, self._dictionary(known)))
 
     def _embedding(self, source: Path | str) -> Embedding:
         """A file, or an expression's result, as the loaded model takes it."""

@@ -204,8 +204,8 @@ class Host(TextModel, EmbeddingFolder, Protocol):
         """Ready the model; on exit, also after an error, everything is as it was: weights, flags, hooks, random state."""
         ...
 
-    def generate(self, request: ImageRequest) -> Image:
-        """A picture with the embeddings of `embeddings_folder()` at hand."""
+    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None) -> Image:
+        """A picture with the embeddings of `embeddings_folder()` at hand, and with `extra` ones: [V, D] by name and encoder."""
         ...
 
     def samplers(self) -> list[str]: ...

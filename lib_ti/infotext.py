@@ -1,20 +1,19 @@
-"""The text that WebUIs keep in a picture: its prompt and settings, in A1111's form."""
+"""The text that WebUIs keep in a picture: its prompt and settings, in A1111's form. Expressions stay as they were typed."""
 
+from lib_ti.expression.infotext import NEGATIVE, PROMPT, exact_prompts, write_infotext
 from lib_ti.host import ImageRequest, ModelInfo
 
 
 def infotext(request: ImageRequest, model: ModelInfo) -> str:
+    prompts = {PROMPT: request.prompt, NEGATIVE: request.negative}
     settings = {
-        "Steps": request.steps,
+        "Steps": str(request.steps),
         "Sampler": request.sampler,
         "CFG scale": f"{request.cfg:g}",
-        "Seed": request.seed,
+        "Seed": str(request.seed),
         "Size": f"{request.width or model.native_size}x{request.height or model.native_size}",
         "Model hash": model.short_hash,
         "Model": model.name,
-        "Clip skip": request.clip_skip if request.clip_skip > 1 else "",
+        "Clip skip": str(request.clip_skip) if request.clip_skip > 1 else "",
     }
-    negative = [f"Negative prompt: {request.negative}"] if request.negative else []
-    return "\n".join(
-        [request.prompt, *negative, ", ".join(f"{key}: {value}" for key, value in settings.items() if value != "")]
-    )
+    return write_infotext(prompts | {key: value for key, value in settings.items() if value} | exact_prompts(prompts))

@@ -84,7 +84,9 @@ class ToyHost:
     def samplers(self) -> list[str]:
         return ["DPM++ 2M"]
 
-    def generate(self, request: ImageRequest) -> Image.Image:
+    def generate(
+        self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None
+    ) -> Image.Image:
         return Image.new("RGB", (64, 64))
 
     @contextmanager

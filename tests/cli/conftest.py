@@ -24,9 +24,9 @@ class Opened(ToyHost):
     def log_folder(self) -> Path:
         return self.logs
 
-    def generate(self, request: Any) -> Image.Image:
+    def generate(self, request: Any, extra: Any = None) -> Image.Image:
         self.requests.append(request)
-        return super().generate(request)
+        return super().generate(request, extra)
 
 
 @pytest.fixture

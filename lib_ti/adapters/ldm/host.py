@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,15 +80,21 @@ class LdmHost:
             stack.callback(session.close)
             yield session
 
-    def generate(self, request: ImageRequest) -> Image:
+    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
         from modules import sd_models
 
+        from lib_ti.adapters.ldm.placeholder import placeholder
         from lib_ti.adapters.webui.job import exclusive
         from lib_ti.adapters.webui.picture import generate
 
-        with exclusive("Picture"):
+        with exclusive("Picture"), ExitStack() as stack:
             sd_models.reload_model_weights()
             sd_model = loaded_model()
+            if extra:
+                self.refresh_embeddings()  # now, for the WebUI would do it in mid-picture and lose the extra ones
+            for name, vectors in (extra or {}).items():
+                rows = len(next(iter(vectors.values())))
+                stack.enter_context(placeholder(sd_model, name, rows, vectors))
             image = generate(sd_model, request, describe(sd_model).native_size, in_training=False)
         if image is None:
             raise HostError("The picture was interrupted.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -86,13 +86,13 @@ class StandaloneHost:
             stack.callback(model.images.recall)
             yield StandaloneSession(model, request, self._folder_embeddings())
 
-    def generate(self, request: ImageRequest) -> Image:
+    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
         from lib_ti.adapters.standalone.prompts import Names
 
         with self._exclusive_model() as model:
-            embeddings = self._folder_embeddings()
-            names = Names({name: embedding.rows for name, embedding in embeddings.items()})
-            return model.generate(request, names, {name: e.vectors for name, e in embeddings.items()})
+            vectors = {name: e.vectors for name, e in self._folder_embeddings().items()} | dict(extra or {})
+            names = Names({name: len(next(iter(matrices.values()))) for name, matrices in vectors.items()})
+            return model.generate(request, names, vectors)
 
     def samplers(self) -> list[str]:
         return sampler_names()
