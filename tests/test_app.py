@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lib_ti.adapters.detect import open_standalone
 from lib_ti.app import App
 from lib_ti.embedding.files import load_embedding
 from lib_ti.errors import InvalidText
@@ -76,3 +77,12 @@ def test_sd1_files_become_sdxl_with_a_text_for_clip_g(tmp_path: Path) -> None:
     assert torch.equal(made.vectors["clip_g"][0], app.host.token_vectors(app.host.tokenize("green"), "clip_g")[0])
     assert not made.vectors["clip_g"][1].any()
     assert made.recipe["recipe"]["expression"] == "'red round'"
+
+
+def test_an_embedding_is_explained_as_an_expression_that_merges_to_the_same(tmp_path: Path) -> None:
+    """On the real vocabulary: the toy host's tokens are no words that an expression could name."""
+    app = App(open_standalone("demo", "cpu", "fp32", tmp_path, tmp_path / "logs"))
+    path, *_ = app.merge({"expression": "'dog'+'cat'*0.5-'red'*0.25", "name": "mix"})
+    expression, residuals = app.decompose(path, 3)
+    assert expression == "'dog' + 'cat'*0.5 - 'red'*0.25"
+    assert residuals["clip_l"] == pytest.approx([0.0], abs=1e-4)

@@ -71,6 +71,13 @@ def comparison_lines(compared: dict[str, Any]) -> list[str]:
             f"{key}: largest difference {difference:.4g}, largest number {found['scale'][key]:.4g}"
             for key, difference in found["largest"].items()
         ]
+    if "decomposed" in compared:
+        found = compared["decomposed"]
+        lines += ["", "As an expression:", found["expression"]]
+        lines += [
+            f"{encoder}: left unexplained of each vector's length: " + ", ".join(f"{share:.1%}" for share in shares)
+            for encoder, shares in found["residuals"].items()
+        ]
     return lines
 
 

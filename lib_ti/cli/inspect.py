@@ -40,6 +40,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--other-model", metavar="MODEL", help="Compare what two models make of the file.")
     parser.add_argument("--same-as", metavar="TEXT", help="Is it the same as this text to the model?")
     parser.add_argument(
+        "--decompose", metavar="N", type=int, help="Explain each vector by at most N tokens, as an expression to merge."
+    )
+    parser.add_argument(
         "--prompt", metavar="TEXT", default="[name]", help="Where --same-as puts both: a prompt with [name] [[name]]"
     )
     parser.add_argument("--embeddings", metavar="DIR", default="outputs", help="Folder of embeddings [outputs]")
@@ -83,7 +86,7 @@ def _inspect(args: argparse.Namespace, source: Path | str, app: App | None) -> I
 
 
 def _compare(args: argparse.Namespace, source: Path | str, app: App | None) -> dict[str, Any]:
-    """What was asked for, by the keys "with", "on_models" and "same_as"."""
+    """What was asked for, by the keys "with", "on_models", "same_as" and "decomposed"."""
     compared: dict[str, Any] = {}
     if args.other:
         from lib_ti.inspect.compare import compare_embeddings
@@ -103,6 +106,9 @@ def _compare(args: argparse.Namespace, source: Path | str, app: App | None) -> d
     if args.same_as is not None:
         found = _opened(app).compare_with_text(source, args.same_as, args.prompt)
         compared["same_as"] = {**asdict(found), "same": found.same}
+    if args.decompose:
+        expression, residuals = _opened(app).decompose(source, args.decompose)
+        compared["decomposed"] = {"expression": expression, "residuals": residuals}
     return compared
 
 

@@ -10,7 +10,11 @@ from lib_ti.cli.settings import add_flags, faults_by_flag, given_settings
 from lib_ti.config.merge import MergeConfig
 from lib_ti.config.tree import build_config, walk_options
 
-FLAGS = {f"--{path}": path for path, *_ in walk_options(MergeConfig) if path not in ("expression", "folder")}
+FLAGS = {
+    f"--{path.replace('_', '-')}": path
+    for path, *_ in walk_options(MergeConfig)
+    if path not in ("expression", "folder")
+}
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

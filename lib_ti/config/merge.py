@@ -16,6 +16,17 @@ class MergeConfig:
     name: str = option(
         "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
     )
+    arc_to: str = option(
+        "", "Second expression", "Go from the expression towards this one along an arc (slerp), row by row."
+    )
+    share: float = option(
+        0.5, "Share of the second", "How far to go: 0 is the first, 1 the second.", minimum=0.0, maximum=1.0
+    )
+    drop_zeros: bool = option(False, "Drop zero vectors", "Leave out vectors that are zero in every encoder.")
+    collapse: bool = option(False, "Collapse to one vector", "One vector, the mean of all.")
+    length: float = option(
+        0.0, "Vector length", "Give every vector this length; 0 leaves it, -1 is the vocabulary's mean.", minimum=-1.0
+    )
     over: str = option(
         "refuse",
         "Over 75 vectors",

@@ -84,3 +84,32 @@ def test_a_text_for_clip_g_has_a_row_for_each_vector() -> None:
 def test_a_text_for_clip_g_needs_sdxl() -> None:
     with pytest.raises(TIError, match="no clip_g"):
         clip_g_of("cat", 1, SmallTextModel("sd1"), {})
+
+
+def test_edits_are_made_in_order_and_stand_in_the_recipe(tmp_path: Path) -> None:
+    host = SmallTextModel("sdxl")
+    (path,) = save(tmp_path, host, expression="'cat dog':4", drop_zeros=True, collapse=True, length=2.0)
+    made = load_embedding(path)
+    for encoder, table in host.tables.items():
+        mean = table[host.tokenize("cat dog")].mean(0, keepdim=True)
+        torch.testing.assert_close(made.vectors[encoder], mean / mean.norm() * 2)
+    assert made.recipe["edits"] == {"drop_zeros": True, "collapse": True, "length": {"clip_l": 2.0, "clip_g": 2.0}}
+
+
+def test_length_minus_one_is_the_vocabularys_own(tmp_path: Path) -> None:
+    host = SmallTextModel("sd1")
+    (path,) = save(tmp_path, host, expression="'cat'*50", length=-1)
+    mean = host.tables["clip_l"].norm(dim=1).mean().item()
+    assert load_embedding(path).vectors["clip_l"].norm().item() == pytest.approx(mean, rel=1e-5)
+
+
+def test_an_arc_ends_at_its_ends(tmp_path: Path) -> None:
+    host = SmallTextModel("sd1")
+    (path,) = save(tmp_path, host, expression="'cat'", arc_to="'dog'", share=1.0)
+    torch.testing.assert_close(load_embedding(path).vectors["clip_l"], host.tables["clip_l"][host.tokenize("dog")])
+
+
+def test_nothing_left_after_dropping_zeros_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="every vector is zero"):
+        save(tmp_path, expression="'cat'*0", drop_zeros=True)
+    assert not list(tmp_path.iterdir())
