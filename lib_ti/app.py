@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.inspect.same_text import Sameness as Sameness
     from lib_ti.inspect.table import Table as Table
     from lib_ti.merge.check import Check as Check
+    from lib_ti.merge.spelling import Decomposition as Decomposition
     from lib_ti.training.plan import Plan
 
 
@@ -112,18 +113,11 @@ class App:
 
         return compare_with_text(self.host, self._embedding(source), text, prompt)
 
-    def decompose(self, source: Path | str, most: int = 4) -> tuple[str, dict[str, list[float]]]:
-        """The few tokens, at most `most` a vector, that come nearest: an expression to edit and merge again.
+    def decompose(self, source: Path | str, most: int = 4) -> Decomposition:
+        """The few tokens, at most `most` a vector, that come nearest: an expression to edit and merge again."""
+        from lib_ti.merge.spelling import decompose
 
-        Beside it, by encoder, the share of each vector's length that they leave unexplained: 0 nothing, 1 all.
-        """
-        from lib_ti.merge.decompose import decompose_rows
-        from lib_ti.merge.spelling import write_expression
-
-        vectors = self._embedding(source).vectors
-        parts = {key: decompose_rows(rows, self.host.all_token_vectors(key), most) for key, rows in vectors.items()}
-        text = write_expression(parts, self.host, self._dictionary(self._known_embeddings()))
-        return text, {key: [row.residual for row in rows] for key, rows in parts.items()}
+        return decompose(self._embedding(source), self.host, self._dictionary(self._known_embeddings()), most)
 
     def convert(
         self,

@@ -107,8 +107,7 @@ def _compare(args: argparse.Namespace, source: Path | str, app: App | None) -> d
         found = _opened(app).compare_with_text(source, args.same_as, args.prompt)
         compared["same_as"] = {**asdict(found), "same": found.same}
     if args.decompose:
-        expression, residuals = _opened(app).decompose(source, args.decompose)
-        compared["decomposed"] = {"expression": expression, "residuals": residuals}
+        compared["decomposed"] = asdict(_opened(app).decompose(source, args.decompose))
     return compared
 
 

@@ -1,7 +1,9 @@
 """Decomposed rows as an expression that can be edited and merged again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from lib_ti.embedding.embedding import Embedding
 from lib_ti.expression.dictionary import Dictionary
 from lib_ti.expression.evaluate import ENCODERS
 from lib_ti.expression.nodes import (
@@ -21,10 +23,28 @@ from lib_ti.expression.nodes import (
 )
 from lib_ti.expression.printer import print_expression
 from lib_ti.host import TextModel
-from lib_ti.merge.decompose import Parts
+from lib_ti.merge.decompose import Parts, decompose_rows
 
 _DIGITS = 6
 """Of a weight; float32 has little more."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """`residuals`: by encoder, the share of each vector's length that the tokens leave unexplained: 0 nothing, 1 all."""
+
+    expression: str
+    residuals: dict[str, list[float]]
+
+
+def decompose(embedding: Embedding, host: TextModel, dictionary: Dictionary, most: int = 4) -> Decomposition:
+    """Each vector by at most `most` tokens of the model's table. `embedding` fits the model."""
+    rows = {
+        encoder: decompose_rows(matrix, host.all_token_vectors(encoder), most)
+        for encoder, matrix in embedding.vectors.items()
+    }
+    residuals = {encoder: [parts.residual for parts in found] for encoder, found in rows.items()}
+    return Decomposition(write_expression(rows, host, dictionary), residuals)
 
 
 def write_expression(rows: Mapping[str, Sequence[Parts]], host: TextModel, dictionary: Dictionary) -> str:
