@@ -55,10 +55,11 @@
     }
 
     document.addEventListener("click", (event) => {
-        const cell = event.target.closest && event.target.closest("#ti_lab_strip [data-preview]");
+        const cell = event.target.closest && event.target.closest("#ti_lab_strip [data-preview], #ti_lab_library [data-embedding]");
         if (!cell) return;
-        window.tiLab.chosen = cell.dataset.preview;
-        find("choose").click();
+        const {preview, embedding} = cell.dataset;
+        window.tiLab.chosen = preview ?? embedding;
+        find(preview === undefined ? "open" : "choose").click();
     });
 
     setInterval(turn, 250);

@@ -32,13 +32,13 @@ class Form:
         self._defaults = defaults
         self._choices = choices or {}
 
-    def field(self, path: str, min_width: int = 110) -> Any:
-        """Build one field where gradio stands now, with room for its fault below; the widget."""
+    def field(self, path: str, min_width: int = 110, lines: int = 1) -> Any:
+        """Build one field where gradio stands now, with room for its fault below; the widget. `lines` of a text."""
         kind, default, about = self._options[path]
         value = self._defaults.get(path, default)
         with gr.Column(min_width=min_width, elem_classes=[ids.FIELD]):
             self.components[path] = _widget(
-                kind, value, about, self._choices.get(path, ()), ids.field_id(self.panel, path)
+                kind, value, about, self._choices.get(path, ()), ids.field_id(self.panel, path), lines
             )
             self.faults[path] = compat.html(visible=False, elem_id=ids.fault_id(self.panel, path))
         return self.components[path]
@@ -79,7 +79,7 @@ class Form:
         }
 
 
-def _widget(kind: type, value: Any, about: Option, suggestions: Sequence[str], elem_id: str) -> Any:
+def _widget(kind: type, value: Any, about: Option, suggestions: Sequence[str], elem_id: str, lines: int) -> Any:
     common: dict[str, Any] = {"label": about.label, "info": about.help, "value": value, "elem_id": elem_id}
     if kind is bool:
         return compat.checkbox(**common)
@@ -90,4 +90,4 @@ def _widget(kind: type, value: Any, about: Option, suggestions: Sequence[str], e
         return build(choices=list(about.choices), **common)
     if suggestions:
         return compat.dropdown(choices=list(suggestions), allow_custom_value=True, **common)
-    return compat.textbox(lines=1, max_lines=1, **common)
+    return compat.textbox(lines=lines, max_lines=max(1, 4 * (lines - 1)), **common)

@@ -7,12 +7,15 @@ POLL = f"{PREFIX}poll"
 LOAD = f"{PREFIX}load"
 CHOOSE = f"{PREFIX}choose"
 CHOSEN = f"{PREFIX}chosen"
+OPEN = f"{PREFIX}open"
 PULSE = f"{PREFIX}pulse"
 
 MACHINERY = f"{PREFIX}machinery"
 """Holds what the script needs and nobody should see; the style sheet hides it."""
 FIELDS, FIELD = f"{PREFIX}fields", f"{PREFIX}field"
 """Classes of a row of fields and of one field."""
+BESIDE, BUTTONS = f"{PREFIX}beside", f"{PREFIX}buttons"
+"""Classes of a row of columns and of one of buttons."""
 
 
 def part_id(name: str) -> str:

@@ -29,4 +29,8 @@ def _data_uri(path: str, modified: int, side: int) -> str:
     # Small pictures stay exact; large ones would make each poll heavy.
     kind, options = ("PNG", {}) if max(shown.size) <= 256 else ("JPEG", {"quality": 90})
     shown.save(file, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_uri(file.getvalue(), kind)
+
+
+def data_uri(picture: bytes, kind: str = "PNG") -> str:
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(picture).decode()}"

@@ -1,4 +1,4 @@
-"""The tab: both panels, and the refresh that keeps every open page true to the running job."""
+"""The tab: its panels, and the refresh that keeps every open page true to the running job."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from lib_ti.app import App
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions import Actions, faults_of
 from lib_ti.ui.create_panel import build_create, wire_create
+from lib_ti.ui.embedding_actions import EmbeddingActions
+from lib_ti.ui.inspect_panel import build_inspect, open_file, show_files, wire_inspect
+from lib_ti.ui.library_panel import build_library, wire_library
+from lib_ti.ui.merge_panel import build_merge, wire_merge
 from lib_ti.ui.train_panel import TrainPanel, build_train, wire_train
 from lib_ti.ui.view import View, choose, view_of
 
@@ -19,25 +23,32 @@ _ticks = itertools.count(1)
 
 
 def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
-    """Both panels in a Blocks of their own; `defaults` fills Train's fields (and Create's that mean the same) by dotted path.
+    """All panels in a Blocks of their own; `defaults` fills Train's fields (and others' that mean the same) by dotted path.
 
     Needs `javascript/ti_lab.js` and `style.css` on the page, which a WebUI loads by itself and `serve` hands over. Nothing
     of the model or a job is asked for yet: the script does so once the page stands, for a WebUI builds its pages before it
     has loaded a model.
     """
     defaults = defaults or {}
-    actions = Actions(app)
+    actions, embedding_actions = Actions(app), EmbeddingActions(app)
     with compat.blocks(wording.TITLE) as tab, gr.Column(elem_id=ids.ROOT):
         header = compat.html(elem_id=ids.part_id("model"))
-        with gr.Tabs(selected="train"):
+        with gr.Tabs(selected="train") as panels:
             with gr.Tab("Create", id="create"):
                 create = build_create(defaults)
             with gr.Tab("Train", id="train"):
                 train = build_train(defaults, app.templates(), app.host.samplers())
+            with gr.Tab("Merge", id="merge"):
+                merge = build_merge(defaults)
+            with gr.Tab("Inspect", id="inspect") as inspect_tab:
+                inspect = build_inspect()
+            with gr.Tab("Library", id="library") as library_tab:
+                library = build_library()
         # Outside the tabs: current gradio does not put the contents of a tab on the page before it is opened.
         with gr.Column(elem_id=ids.MACHINERY):
             poll, load = compat.button("poll", elem_id=ids.POLL), compat.button("load", elem_id=ids.LOAD)
             choose_button = compat.button("choose", elem_id=ids.CHOOSE)
+            open_button = compat.button("open", elem_id=ids.OPEN)
             chosen_number = compat.textbox(elem_id=ids.CHOSEN)
             pulse = compat.html(_pulse(None), elem_id=ids.PULSE)
         shown, chosen = gr.State({}), gr.State(None)
@@ -69,13 +80,29 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             view = view_of(app, choice)
             return {chosen: choice, **{parts[name]: gr.update(value=view.parts[name]) for name in ("preview", "strip")}}
 
+        def go_to(panel: str) -> dict[Any, Any]:
+            return {panels: gr.update(selected=panel)}
+
+        def open_chosen(data: dict[Any, Any]) -> dict[Any, Any]:
+            return {**open_file(inspect, embedding_actions, str(data[chosen_number])), **go_to("inspect")}
+
+        def list_files(data: dict[Any, Any]) -> dict[Any, Any]:
+            return show_files(inspect, embedding_actions)
+
         compat.on(poll.click, refresh, page, outputs)
         compat.on(load.click, opened, page, [*outputs, *train.form.components.values()])
-        # The script knows which preview was clicked; a single input, because a set has no order for it to answer in.
+        # The script knows which preview or embedding was clicked; a single input, because a set has no order for it to answer in.
         large = [chosen, parts["preview"], parts["strip"]]
         compat.on(choose_button.click, show_chosen, {chosen_number}, large, js="() => [window.tiLab.chosen]")
+        opens = [*inspect.opened, panels]
+        compat.on(open_button.click, open_chosen, {chosen_number}, opens, js="() => [window.tiLab.chosen]", queue=True)
+        offered = [inspect.form.components["file"], inspect.form.components["other"]]
+        compat.on(inspect_tab.select, list_files, {chosen_number}, offered)
         wire_create(create, actions, train.form)
         wire_train(train, actions, refresh, page, outputs)
+        wire_merge(merge, embedding_actions, train.form, go_to)
+        wire_inspect(inspect, embedding_actions, merge.form, go_to)
+        wire_library(library, embedding_actions, library_tab)
     return tab
 
 
