@@ -17,7 +17,9 @@ class Trainee:
     def __init__(self, state: RunState, optim: OptimizerPart, device: torch.device) -> None:
         self.step = state.step
         self.samples = state.samples
-        self.vectors = {name: value.to(device).clone().requires_grad_() for name, value in state.vectors.items()}
+        # In an order of our own: AdamW knows its moments by number, and a file may give the vectors in another order.
+        ordered = sorted(state.vectors.items())
+        self.vectors = {name: value.to(device).clone().requires_grad_() for name, value in ordered}
         self._optimizer = torch.optim.AdamW(
             self.vectors.values(),
             betas=(optim.beta1, optim.beta2),
