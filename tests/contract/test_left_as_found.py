@@ -64,6 +64,6 @@ def _state(under_test: HostUnderTest) -> dict[str, Any]:
             checkpointing = getattr(module, "gradient_checkpointing", None)
             state[f"{i}.{name}"] = (module.training, hooks, processor, checkpointing, "forward" in vars(module))
         for name, tensor in [*root.named_parameters(), *root.named_buffers()]:
-            content = hash(tensor.detach().cpu().view(torch.uint8).numpy().tobytes())
+            content = hash(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
             state[f"{i}.{name} values"] = (content, tensor.dtype, tensor.device, tensor.requires_grad, tensor.grad)
     return state

@@ -45,7 +45,7 @@ def state_of(sd_model: Any) -> dict[str, Any]:
         own = {key: value for key, value in vars(module).items() if isinstance(value, (bool, int, float, str))}
         state[f"module {name}"] = (own, hooks, "forward" in vars(module))
     for name, tensor in [*sd_model.named_parameters(), *sd_model.named_buffers()]:
-        bytes_ = tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+        bytes_ = tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
         content = hashlib.blake2b(bytes_).hexdigest()
         state[f"tensor {name}"] = (id(tensor), content, tensor.dtype, tensor.device, tensor.requires_grad, tensor.grad)
     return state
