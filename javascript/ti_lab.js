@@ -6,7 +6,7 @@
 
     const ACTIVE = 1000;
     const IDLE = 5000;
-    const PATIENCE = 15000; // after this an answer is taken for lost
+    const PATIENCE = 30000; // after this an answer is taken for lost
     const find = (name) => document.getElementById("ti_lab_" + name);
 
     let asked = 0;

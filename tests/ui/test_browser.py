@@ -87,8 +87,13 @@ def open_tab(page: Page, name: str) -> None:
     page.locator("#ti_lab_root :is([role=tab], .tab-nav button)", has_text=name).last.click()
 
 
-def wait_state(page: Page, state: str) -> None:
-    page.wait_for_selector(f".ti_lab_state.{state}")
+def wait_state(page: Page, state: str, patience: int = SOON) -> None:
+    from playwright.sync_api import TimeoutError as PatienceLostError
+
+    try:
+        page.wait_for_selector(f".ti_lab_state.{state}", timeout=patience)
+    except PatienceLostError:
+        pytest.fail(f"{state} never came; the page shows: {page.inner_text('#ti_lab_run')}")
 
 
 def step(page: Page) -> int:
@@ -255,12 +260,13 @@ def test_the_demo_is_trained_by_pressing_train(browser: Browser, open_page: Open
         shoot(page, "demo-2-check")
 
         page.fill(field("train", "optim.steps"), "60")
+        page.fill(field("train", "optim.accumulation"), "2")  # so that the page is back before the run is over
         page.fill(field("train", "preview.every"), "15")
         press(page, "train")
         wait_step(page, 3)
         page.wait_for_selector("#ti_lab_preview img")
         first, seen = page.get_attribute(CURVE, "d"), page.get_attribute(PREVIEW, "src")
-        wait_step(page, 20)
+        wait_step(page, 6)
         page.reload(wait_until="domcontentloaded")
         wait_answer(page)
         page.wait_for_selector("#ti_lab_curves svg")
@@ -269,9 +275,9 @@ def test_the_demo_is_trained_by_pressing_train(browser: Browser, open_page: Open
         wait_state(page, "stopped")
         shoot(page, "demo-3-stopped")
         stopped_at = step(page)
-        assert 20 <= stopped_at < 60
+        assert 6 <= stopped_at < 60
         press(page, "resume")
-        wait_state(page, "finished")
+        wait_state(page, "finished", 2 * SOON)
         assert step(page) == 60
         assert re.search(rf"resumed after step {stopped_at}", page.inner_html("#ti_lab_plan"))
         page.wait_for_selector("#ti_lab_strip [data-preview='1']")
