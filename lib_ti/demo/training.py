@@ -71,20 +71,22 @@ def _draw_examples(networks: Networks, count: int, rng: random.Random) -> tuple[
 
 @dataclass(frozen=True)
 class Stage:
-    """`summed_share` of the captions say their thing in one vector; `rate` is the highest learning rate."""
+    """`rate` is the highest learning rate; `summed_share` of the captions say their thing in one vector."""
 
     steps: int
     rate: float
     summed_share: float
+    examples: int = 12000
+    batch: int = 32
 
 
-def train(networks: Networks, stage: Stage, seed: int, count: int = 12000, batch: int = 32) -> None:
+def train(networks: Networks, stage: Stage, seed: int) -> None:
     """AdamW on all of the UNet and the encoders; words outside the captions get no gradient, so they stay.
 
     `seed` draws pictures and captions; noise comes from torch's global generator.
     """
     rng = random.Random(seed)
-    things, latents, sizes = _draw_examples(networks, count, rng)
+    things, latents, sizes = _draw_examples(networks, stage.examples, rng)
     scheduler = build_scheduler()
     modules = [networks.unet, *networks.texts()]
     parameters = [p for module in modules for p in module.parameters()]
@@ -96,13 +98,13 @@ def train(networks: Networks, stage: Stage, seed: int, count: int = 12000, batch
     for step in range(stage.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(stage.rate, step, stage.steps, warm_up=100, flat=0.35)
-        picked = torch.randint(0, count, (batch,)).tolist()
+        picked = torch.randint(0, stage.examples, (stage.batch,)).tolist()
         captions = [draw_caption(things[i], rng, stage.summed_share) for i in picked]
         with placeholder(networks, sum_words(networks, [caption.summed for caption in captions])):
             told = condition(networks, [caption.text for caption in captions], [sizes[i] for i in picked])
         clean = latents[picked]
         noise = torch.randn(clean.shape).to(clean.device)
-        timesteps = torch.randint(0, TIMESTEPS, (batch,)).to(clean.device)
+        timesteps = torch.randint(0, TIMESTEPS, (stage.batch,)).to(clean.device)
         noisy = scheduler.add_noise(clean, noise, timesteps)
         error = (told.predict(networks.unet, noisy, timesteps) - noise).pow(2).mean((1, 2, 3))
         loss = (error * loss_weights(timesteps)).mean()
