@@ -66,4 +66,4 @@ def build_edited(
     if config.length:
         lengths = mean_lengths(host) if config.length < 0 else dict.fromkeys(vectors, config.length)
         vectors, edits["length"] = normalise(vectors, lengths), lengths
-    return replace(merged, vectors=vectors, recipe=merged.recipe | ({"edits": edits} if edits else {}))
+    return replace(merged, vectors=vectors, recipe={**merged.recipe, **({"edits": edits} if edits else {})})
