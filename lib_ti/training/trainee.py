@@ -17,11 +17,10 @@ class Trainee:
     def __init__(self, state: RunState, optim: OptimizerPart, device: torch.device) -> None:
         self.step = state.step
         self.samples = state.samples
-        # In an order of our own: AdamW knows its moments by number, and a file may give the vectors in another order.
-        ordered = sorted(state.vectors.items())
-        self.vectors = {name: value.to(device).clone().requires_grad_() for name, value in ordered}
+        self.vectors = {name: value.to(device).clone().requires_grad_() for name, value in state.vectors.items()}
         self._optimizer = torch.optim.AdamW(
-            self.vectors.values(),
+            # AdamW knows its moments by number, and a file may give the vectors in another order: ours is by name.
+            [self.vectors[name] for name in sorted(self.vectors)],
             betas=(optim.beta1, optim.beta2),
             eps=optim.epsilon,
             weight_decay=optim.weight_decay,
