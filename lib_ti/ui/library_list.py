@@ -49,7 +49,7 @@ def _row(entry: Entry, model: ModelInfo | None) -> str:
     name = f'<button type="button" data-embedding="{inside}" title="Inspect {place}">{escape(entry.name)}</button>'
     if entry.shadows:
         others = escape(", ".join(str(path) for path in entry.shadows))
-        name += f'<span class="ti_lab_chip warn" title="{others}">name is taken twice</span>'
+        name += f' <span class="ti_lab_chip warn" title="{others}">name is taken twice</span>'
     family, made_on = escape(entry.family), escape(header.model_name or header.model_hash)
     if model:
         match = entry.match(model)
@@ -65,4 +65,4 @@ def _row(entry: Entry, model: ModelInfo | None) -> str:
 
 
 def _mark(words: str) -> str:
-    return f'<span class="ti_lab_chip warn">{words}</span>'
+    return f' <span class="ti_lab_chip warn">{words}</span>'

@@ -33,6 +33,12 @@ class FakeHost:
     def embeddings_folder(self) -> Path:
         return self.folder
 
+    def log_folder(self) -> Path:
+        return self.folder / "logs"
+
+    def tokenize(self, text: str) -> list[int]:
+        return [len(word) for word in text.split()]
+
     def samplers(self) -> list[str]:
         return ["DPM++ 2M", "Euler", "DDIM"]
 

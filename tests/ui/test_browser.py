@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -223,6 +224,59 @@ def test_a_run_goes_on_without_a_page_and_a_second_is_refused(address: str, open
     wait_step(again, before + 1)
     press(again, "stop")
     wait_state(again, "stopped")
+
+
+def test_an_expression_is_checked_while_it_is_typed_and_the_library_filters(
+    address: str, open_page: Open, shoot: Shoot, tmp_path: Path, gradio_python: Path
+):
+    name = "own" if gradio_python == Path(sys.executable) else gradio_python.parts[-3]
+    shutil.copy(ROOT / "tests" / "data" / "em-sd1.safetensors", tmp_path / "moth.safetensors")
+    shutil.copy(ROOT / "tests" / "data" / "em-sdxl.safetensors", tmp_path / "large.safetensors")
+    page = open_page(address)
+    open_tab(page, "Merge")
+    page.locator(field("merge", "expression")).press_sequentially("'red fox'*0.5 + ")
+    page.wait_for_selector("#ti_lab_merge_expression_fault >> text=^")
+    shoot(page, f"{name}-merge-caret")
+    page.locator(field("merge", "expression")).press_sequentially("'moth'")
+    page.wait_for_selector("#ti_lab_merge_check >> text=2 vectors")
+    assert page.query_selector("#ti_lab_merge_expression_fault .ti_lab_fault") is None
+    open_tab(page, "Library")
+    page.wait_for_selector("#ti_lab_library [data-embedding='moth.safetensors']")
+    page.wait_for_selector("#ti_lab_library tr:has([data-embedding='large.safetensors']) >> text=other family")
+    page.fill("#ti_lab_filter :is(input, textarea)", "mot")
+    page.wait_for_selector("#ti_lab_library [data-embedding='large.safetensors']", state="detached")
+    shoot(page, f"{name}-library")
+
+
+@pytest.mark.slow
+def test_the_demo_merges_inspects_and_hands_on(browser: Browser, open_page: Open, shoot: Shoot, tmp_path: Path):
+    """The real thing on `--model demo`: merge, use for training, find in the library, inspect, explain, edit again."""
+    port = free_port()
+    command = [sys.executable, "-m", "lib_ti", "ui", "--model", "demo", "--no-browser", "--port", str(port)]
+    with serving([*command, "--out", str(tmp_path)], port, tmp_path / "server.log") as address:
+        page = open_page(address)
+        open_tab(page, "Merge")
+        page.fill(field("merge", "expression"), "'red'*0.5 + 'circle'*12")
+        page.fill(field("merge", "name"), "mix")
+        page.click("#ti_lab_merge")
+        page.wait_for_selector("#ti_lab_merged .ti_lab_too_long >> text=circle")
+        assert (tmp_path / "mix.safetensors").is_file()
+        shoot(page, "demo-merged")
+        page.click("#ti_lab_use:not([disabled])")
+        page.wait_for_function(
+            "selector => document.querySelector(selector)?.value === 'mix'", arg=field("train", "embedding.name")
+        )
+        press(page, "check")
+        page.wait_for_selector("#ti_lab_plan >> text=/from mix as it was created/")
+        open_tab(page, "Library")
+        page.click("#ti_lab_library [data-embedding='mix.safetensors']")
+        page.wait_for_selector("#ti_lab_inspected .ti_lab_heat img:visible")
+        page.click("#ti_lab_decompose")
+        page.wait_for_selector("#ti_lab_tokens >> text='circle'*12")
+        shoot(page, "demo-inspected")
+        page.click("#ti_lab_edit")
+        page.wait_for_selector("#ti_lab_merge_check .ti_lab_good:visible")
+        assert "'circle'*12" in page.input_value(field("merge", "expression"))
 
 
 @pytest.mark.slow
