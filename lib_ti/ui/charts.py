@@ -43,7 +43,7 @@ class Frame:
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round values (1, 2 or 5 times a power of ten apart) within low .. high, at most `most` of them."""
-    if not high > low:
+    if not high - low > 1e-300:  # nothing between them that a float can divide
         return [low]
     rough = (high - low) / max(1, most - 1)
     power = 10.0 ** math.floor(math.log10(rough))

@@ -53,6 +53,18 @@ def test_the_loss_chart_draws_every_step_of_a_short_run_and_tells_it_under_the_p
     assert not re.search(r"nan|inf", html)
 
 
+FINITE = st.floats(0, 1e30)
+
+
+@given(st.lists(st.tuples(FINITE, FINITE, FINITE), min_size=1, max_size=30), st.integers(0, 10**6))
+def test_no_run_whatever_its_figures_breaks_the_page(figures: list[tuple[float, float, float]], first: int):
+    history = History()
+    for step, (loss, rate, norm) in enumerate(figures, first):
+        history = history.add(StepDone(step, 10**7, 0, 0, loss, rate, {"clip_l": norm}, 1, 0.1))
+    for chart in (charts.loss_chart, charts.rate_chart, charts.norms_chart):
+        assert not re.search(r"\bnan|\binf", chart(history))
+
+
 def test_one_step_is_enough_for_all_charts():
     history = history_of(1)
     for chart in (charts.loss_chart, charts.rate_chart, charts.norms_chart):
