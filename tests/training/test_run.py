@@ -271,7 +271,6 @@ KILLED = """
     from lib_ti.control import Control
     from lib_ti.events import StepDone
     from lib_ti.training.run import train
-from lib_ti.training.start import find_start
     from tests.toy_host import ToyHost
     import json, torch
     torch.set_num_threads(1)
