@@ -36,9 +36,10 @@ class Recipe:
     decoder_steps: int = 2000
 
 
-SUMS = Stage(500, 7e-4, 0.3)
-DEMO = Recipe("demo", "TI Lab demo", "sd1", demo_config(), words=Stage(2500, 2e-3, 0), sums=SUMS)
-DEMO_XL = Recipe("demo-xl", "TI Lab demo XL", "sdxl", demo_xl_config(), words=Stage(2200, 2e-3, 0), sums=SUMS)
+DEMO = Recipe("demo", "TI Lab demo", "sd1", demo_config(), words=Stage(2500, 2e-3, 0), sums=Stage(1000, 1e-3, 0.4))
+DEMO_XL = Recipe(
+    "demo-xl", "TI Lab demo XL", "sdxl", demo_xl_config(), words=Stage(2200, 2e-3, 0), sums=Stage(500, 7e-4, 0.3)
+)
 RECIPES = (DEMO, DEMO_XL)
 
 
