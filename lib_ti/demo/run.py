@@ -52,8 +52,6 @@ def demo_settings(model: str, steps: int = 200) -> dict[str, Any]:
         "optim.lr": f"0.02:{3 * quarter}, 5e-3",
         "optim.steps": steps,
         "optim.batch_size": 8,
-        # Plain loss gets stuck half way, in colour and texture: the shape shows at high noise, which it counts too little.
-        "loss.weighting": "balanced",
         "preview.every": quarter,
         "preview.prompt": CONCEPT.caption,
         "preview.cfg": 3.0,
