@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.embedding.embedding import Embedding
     from lib_ti.embedding.folder import FolderEmbeddings
     from lib_ti.embedding.library import Entry as Entry
+    from lib_ti.embedding.made import Made as Made
     from lib_ti.expression.dictionary import Dictionary
     from lib_ti.inspect.compare import RowPair as RowPair
     from lib_ti.inspect.inspection import Inspection as Inspection
@@ -60,16 +61,18 @@ class App:
 
         return sorted(known_templates(self.host.template_folders()))
 
-    def create(self, values: Mapping[str, Any]) -> Path:
-        """Make a new embedding from flat or nested `CreateConfig` values and save it; the file's path."""
+    def create(self, values: Mapping[str, Any]) -> Made:
+        """Make a new embedding from flat or nested `CreateConfig` values and save it."""
         from lib_ti.create import create_embedding, new_embedding_path
         from lib_ti.embedding.files import save_embedding
+        from lib_ti.embedding.made import tell_made
 
         config = build_config(CreateConfig, values)
         path = new_embedding_path(self.embeddings_folder(config.folder), config, self.host)
-        save_embedding(create_embedding(self.host, config), path, overwrite=config.overwrite)
+        embedding = create_embedding(self.host, config)
+        save_embedding(embedding, path, overwrite=config.overwrite)
         self.host.refresh_embeddings()
-        return path
+        return tell_made(embedding, path, self.host)
 
     def check_expression(self, text: str) -> Check:
         """What `text` would give, without computing it: rows and advice, or the error. Quick enough for every keystroke."""
@@ -78,14 +81,14 @@ class App:
         known = self._known_embeddings()
         return check_expression(text, self.model(), known.headers, self._dictionary(known))
 
-    def merge(self, values: Mapping[str, Any]) -> list[Path]:
-        """Evaluate an expression by `MergeConfig` values and save it; the files' paths, several where it is split."""
+    def merge(self, values: Mapping[str, Any]) -> list[Made]:
+        """Evaluate an expression by `MergeConfig` values and save it; several files where it is split."""
         from lib_ti.merge.save import save_merge
 
         config, known = build_config(MergeConfig, values), self._known_embeddings()
-        paths = save_merge(self.host, config, self.embeddings_folder(config.folder), known, self._dictionary(known))
+        made = save_merge(self.host, config, self.embeddings_folder(config.folder), known, self._dictionary(known))
         self.host.refresh_embeddings()
-        return paths
+        return made
 
     def inspect(self, source: Path | str, by: Grouping = "vectors", nearest: int = 5) -> Inspection:
         """A file by its path; typed text as an expression where it begins with a quote, else as a plain text."""

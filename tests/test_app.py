@@ -18,8 +18,8 @@ def app(tmp_path: Path) -> App:
 
 
 def merge(app: App, expression: str, name: str) -> Path:
-    (path,) = app.merge({"expression": expression, "name": name})
-    return path
+    (made,) = app.merge({"expression": expression, "name": name})
+    return made.path
 
 
 def test_a_merge_is_saved_and_can_be_named_in_the_next(app: App) -> None:
@@ -82,11 +82,11 @@ def test_sd1_files_become_sdxl_with_a_text_for_clip_g(tmp_path: Path) -> None:
 def test_an_embedding_is_explained_as_an_expression_that_merges_to_the_same(tmp_path: Path) -> None:
     """On the real vocabulary: the toy host's tokens are no words that an expression could name."""
     app = App(open_standalone("demo", "cpu", "fp32", tmp_path, tmp_path / "logs"))
-    path, *_ = app.merge({"expression": "'dog'+'cat'*0.5-'red'*0.25", "name": "mix"})
+    path = merge(app, "'dog'+'cat'*0.5-'red'*0.25", "mix")
     found = app.decompose(path, 3)
     assert found.residuals["clip_l"] == pytest.approx([0.0], abs=1e-4)
     assert set(found.expression.replace("- ", "+ -").split(" + ")) == {"'dog'", "'cat'*0.5", "-'red'*0.25"}
-    again = app.merge({"expression": found.expression, "name": "again"})
+    again = merge(app, found.expression, "again")
     torch.testing.assert_close(
-        load_embedding(again[0]).vectors["clip_l"], load_embedding(path).vectors["clip_l"], rtol=1e-3, atol=1e-4
+        load_embedding(again).vectors["clip_l"], load_embedding(path).vectors["clip_l"], rtol=1e-3, atol=1e-4
     )

@@ -1,6 +1,8 @@
 """`create`: a new embedding from words, another file, zeros or at random."""
 
 import argparse
+import json
+import sys
 
 from lib_ti.cli.host import add_host_flags, open_app
 from lib_ti.cli.settings import add_flags, faults_by_flag, given_settings
@@ -15,6 +17,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser("create", help=text, description=text, allow_abbrev=False)
     add_flags(parser, CreateConfig, FLAGS)
     add_host_flags(parser, "Folder for the embedding, NAME.safetensors")
+    parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
     parser.set_defaults(run=run)
 
 
@@ -24,6 +27,11 @@ def run(args: argparse.Namespace) -> int:
         values.setdefault("source", "embedding")
     with faults_by_flag(FLAGS):
         build_config(CreateConfig, values)  # before the model is read, which takes longer
-        path = open_app(args, args.out).create(values)
-    print(f"Saved embedding: {path}")
+        made = open_app(args, args.out).create(values)
+    if args.json:
+        print(json.dumps(made.values(), ensure_ascii=False))
+        return 0
+    for note in made.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    print(f"Saved embedding: {made.path}")
     return 0

@@ -40,17 +40,21 @@ def run(args: argparse.Namespace) -> int:
     check = app.check_expression(args.expression)
     if check.error:
         raise check.error
-    paths = []
+    made = []
     if not args.check:
         with faults_by_flag(FLAGS):
-            paths = app.merge(values)
+            made = app.merge(values)
     if args.json:
         advice = [asdict(one) for one in check.advice]
-        print(json.dumps({"rows": check.rows, "advice": advice, "files": [str(path) for path in paths]}))
+        files = [one.values() for one in made]
+        print(json.dumps({"rows": check.rows, "advice": advice, "files": files}, ensure_ascii=False))
         return 0
     for one in check.advice:
         print(f"Note: {one.message} {one.hint}", file=sys.stderr)
+    for file in made:
+        for note in file.notes:
+            print(f"Note: {note}", file=sys.stderr)
     print(f"{check.rows} vector{'' if check.rows == 1 else 's'}")
-    for path in paths:
-        print(f"Saved embedding: {path}")
+    for file in made:
+        print(f"Saved embedding: {file.path}")
     return 0

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from lib_ti.config.merge import MergeConfig
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import save_embedding
+from lib_ti.embedding.made import Made, tell_made
 from lib_ti.embedding.name import check_name
 from lib_ti.errors import EmbeddingExists, Fault, InvalidConfig
 from lib_ti.expression.dictionary import Dictionary
@@ -23,8 +24,8 @@ def save_merge(
     folder: Path,
     embeddings: Mapping[str, Embedding],
     dictionary: Dictionary | None = None,
-) -> list[Path]:
-    """The files' paths; several where the result is split. Nothing is written unless all can be.
+) -> list[Made]:
+    """Several where the result is split. Nothing is written unless all can be.
 
     Raises InvalidConfig, InvalidText, InvalidEmbedding, EmbeddingExists.
     """
@@ -41,7 +42,7 @@ def save_merge(
             )
     for path, part in files.items():
         save_embedding(part, path, config.overwrite)
-    return list(files)
+    return [tell_made(part, path, host) for path, part in files.items()]
 
 
 def build_edited(

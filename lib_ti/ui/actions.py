@@ -39,10 +39,10 @@ class Actions:
 
     def create(self, values: Mapping[str, Any]) -> Outcome:
         try:
-            path = self.app.create(values)
+            made = self.app.create(values)
         except TIError as error:
             return refused(error, CreateConfig)
-        return Outcome(render.created(path, wording.CREATED_NEXT), good=True)
+        return Outcome(render.made([made], wording.CREATED_NEXT), good=True)
 
     def check(self, values: Mapping[str, Any]) -> Checked:
         try:

@@ -50,12 +50,12 @@ class EmbeddingActions:
 
     def merge(self, values: Mapping[str, Any]) -> Merged:
         try:
-            paths = self.app.merge(values)
-            seen = self._picture(self.app.inspect(paths[0]))
+            made = self.app.merge(values)
+            seen = self._picture(self.app.inspect(made[0].path))
         except TIError as error:
             outcome = _refused(error, MergeConfig, "expression")
             return Merged(outcome.html, outcome.faults)
-        return Merged(figures.saved(paths) + seen, good=True, name=paths[0].stem)
+        return Merged(render.made(made, wording.MERGED_NEXT) + seen, good=True, name=made[0].name)
 
     def look(self, expression: str) -> Outcome:
         """The vectors of an expression that is not saved."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib_ti.errors import InvalidText
@@ -44,11 +43,6 @@ def caret(error: InvalidText) -> str:
         error.hint,
     )
     return str(near)
-
-
-def saved(paths: Sequence[Path]) -> str:
-    files = ", ".join(f"<code>{escape(str(path))}</code>" for path in paths)
-    return f'<p class="ti_lab_card ti_lab_good">Saved to {files}. {wording.MERGED_NEXT}</p>'
 
 
 def inspection(seen: Inspection, light: bytes = b"", dark: bytes = b"") -> str:

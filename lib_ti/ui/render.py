@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib_ti.errors import Fault
 from lib_ti.events import Failed, PreviewReady
@@ -12,6 +12,9 @@ from lib_ti.host import ModelInfo
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.ui import charts, wording
 from lib_ti.ui.pictures import LARGE, THUMB, find_data_uri
+
+if TYPE_CHECKING:
+    from lib_ti.app import Made
 
 
 def model_header(model: ModelInfo) -> str:
@@ -199,8 +202,13 @@ def _hint(fault: Fault) -> str:
     return f' <span class="ti_lab_hint">({escape(fault.hint)})</span>' if fault.hint else ""
 
 
-def created(path: Path, lines: str) -> str:
-    return f'<p class="ti_lab_card ti_lab_good">Saved to <code>{escape(str(path))}</code>. {escape(lines)}</p>'
+def made(files: Sequence[Made], next_: str) -> str:
+    """`next_` says what can be done now."""
+    places = ", ".join(f"<code>{escape(str(one.path))}</code>" for one in files)
+    notes = "".join(f'<p class="ti_lab_warning">{escape(note)}</p>' for one in files for note in one.notes)
+    return (
+        f'<section class="ti_lab_card"><p class="ti_lab_good">Saved to {places}. {escape(next_)}</p>{notes}</section>'
+    )
 
 
 def duration(seconds: float) -> str:

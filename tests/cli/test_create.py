@@ -1,5 +1,6 @@
 """`create`: the start of a training, made from the wrong words, is a training lost."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,18 @@ def test_words_become_the_rows_of_a_file(command: Command, hosts: list[Opened]) 
     host = hosts[0]
     wanted = host.token_vectors(host.tokenize("round thing"), "clip_l")
     assert load_embedding(Path("out/foo.safetensors")).vectors["clip_l"].equal(wanted)
+
+
+def test_what_was_left_out_is_told_in_words_and_in_json(command: Command) -> None:
+    make = ("create", "--vectors", "1", "--init", "round thing", "--out", "out")
+    code, out, err = command(*make, "--name", "foo")
+    assert code == 0
+    assert "Note: The text has 2 tokens for 1 vectors; left out:" in err
+    assert "left out" not in out
+    made = json.loads(command(*make, "--name", "bar", "--json")[1])
+    assert (made["family"], made["vectors"]) == ("sd1", 1)
+    assert Path(made["path"]).is_file()
+    assert any("left out" in note for note in made["notes"])
 
 
 def test_a_file_to_start_from_needs_no_second_flag(command: Command) -> None:

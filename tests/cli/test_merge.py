@@ -50,7 +50,7 @@ def test_json_tells_files_rows_and_advice(command: Command) -> None:
     out = command("merge", "'cat':80", "--name", "mix", "--over", "split", "--out", "out", "--json")[1]
     found = json.loads(out)
     assert found["rows"] == 80
-    assert [Path(file).stem for file in found["files"]] == ["mix-1", "mix-2"]
+    assert [Path(file["path"]).stem for file in found["files"]] == ["mix-1", "mix-2"]
     assert "80 rows" in found["advice"][0]["message"]
 
 

@@ -17,7 +17,7 @@ from tests.merge.text_model import SmallTextModel
 
 def save(folder: Path, host: SmallTextModel | None = None, **values: Any) -> list[Path]:
     config = build_config(MergeConfig, {"expression": "'cat'*0.5+'dog'", "name": "mix", **values})
-    return save_merge(host or SmallTextModel(), config, folder, {})
+    return [made.path for made in save_merge(host or SmallTextModel(), config, folder, {})]
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])

@@ -17,6 +17,7 @@ from lib_ti.config.create import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control
+from lib_ti.embedding.made import Made
 from lib_ti.errors import EmbeddingExists, Fault, InvalidDataset
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import EncoderInfo, ModelInfo
@@ -63,13 +64,13 @@ class FakeApp(App):
     def templates(self) -> list[str]:
         return ["style_filewords", "subject"]
 
-    def create(self, values: Mapping[str, Any]) -> Path:
+    def create(self, values: Mapping[str, Any]) -> Made:
         config = build_config(CreateConfig, values)
         path = self.folder / f"{config.name}.{config.format}"
         if path.exists() and not config.overwrite:
             raise EmbeddingExists(f"{path.name} exists.", "Choose another name.", str(path))
         path.write_bytes(b"made")
-        return path
+        return Made(path, "sd1", config.vectors, ("It is <new>.",))
 
     def preflight(self, values: Mapping[str, Any]) -> Any:
         config = build_config(TrainConfig, values)

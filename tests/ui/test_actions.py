@@ -94,6 +94,7 @@ def test_create_makes_the_file_and_tells_faults_beside_fields(app: FakeApp):
     outcome = actions.create({"name": "moth"})
     assert outcome.good
     assert "moth.safetensors" in outcome.html
+    assert "It is &lt;new&gt;." in outcome.html, "what was said while creating"
     again = actions.create({"name": "moth"})
     assert not again.good
     assert "Choose another name." in again.html

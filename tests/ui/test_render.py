@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fake_app import FakeApp
 
+from lib_ti.embedding.made import Made
 from lib_ti.errors import Fault
 from lib_ti.events import Failed, PreviewReady, Saved
 from lib_ti.host import EncoderInfo, ModelInfo
@@ -35,7 +36,7 @@ def test_nothing_a_user_or_file_says_becomes_markup(app: FakeApp):
         render.log(snapshot),
         render.field_faults([Fault(EVIL, EVIL, EVIL)]),
         render.fault_list([Fault(EVIL, EVIL, EVIL)], {EVIL: EVIL}),
-        render.created(Path(EVIL), EVIL),
+        render.made([Made(Path(EVIL), "sd1", 1, (EVIL,))], EVIL),
         render.schedule([(1, 2, 0.1)], EVIL),
     ]
     for page in pages:

@@ -15,7 +15,7 @@ from tests.adapters.ldm.conftest import NAME, ROWS
 def embedding_of_that_name(app: App) -> Any:
     from modules.sd_hijack import model_hijack
 
-    path = app.create({"name": NAME, "vectors": 1, "init": "dog"})
+    path = app.create({"name": NAME, "vectors": 1, "init": "dog"}).path
     yield model_hijack.embedding_db.word_embeddings[NAME]
     path.unlink()
     app.host.refresh_embeddings()

@@ -20,7 +20,7 @@ def test_created_trained_stopped_resumed_and_used(
 ) -> None:
     settings |= {"optim.steps": 30, "preview.every": 5, "preview.prompt": "a photo of [name]", "save.folder": ""}
     plain = paint(f"a photo of {NAME}")
-    created = app.create({"name": NAME, "vectors": ROWS, "init": "red star"})
+    created = app.create({"name": NAME, "vectors": ROWS, "init": "red star"}).path
     assert np.array_equal(paint(f"a photo of {NAME}"), paint("a photo of red star"))
 
     job = app.start_training(settings)

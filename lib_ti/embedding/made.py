@@ -1,0 +1,39 @@
+"""What came of making a file: for every face to tell, in its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lib_ti.embedding.name import shadow_warnings
+from lib_ti.host import Family, TextModel
+
+if TYPE_CHECKING:
+    from lib_ti.embedding.embedding import Embedding
+
+
+@dataclass(frozen=True)
+class Made:
+    """`vectors` counts rows; `notes` say what was left out or changed, and what its name will surprise with in prompts."""
+
+    path: Path
+    family: Family | None
+    vectors: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def values(self) -> dict[str, Any]:
+        """In JSON's types."""
+        family, notes = self.family, list(self.notes)
+        return {"path": str(self.path), "family": family, "vectors": self.vectors, "notes": notes}
+
+
+def tell_made(embedding: Embedding, path: Path, host: TextModel) -> Made:
+    """Of an embedding that was saved at `path`, beside the other files of its folder."""
+    others = [file for file in path.parent.iterdir() if file != path]
+    notes = (*embedding.notes, *shadow_warnings(path.stem, host, others))
+    return Made(path, embedding.family, embedding.rows, notes)
