@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.ldm.model import describe, find_encoders, loaded_model, prove_trainable, token_text
 from lib_ti.errors import HostError
@@ -83,7 +83,6 @@ class LdmHost:
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
         from modules import sd_models
 
-        from lib_ti.adapters.ldm.placeholder import placeholder
         from lib_ti.adapters.webui.job import exclusive
         from lib_ti.adapters.webui.picture import generate
 
@@ -92,13 +91,45 @@ class LdmHost:
             sd_model = loaded_model()
             if extra:
                 self.refresh_embeddings()  # now, for the WebUI would do it in mid-picture and lose the extra ones
-            for name, vectors in (extra or {}).items():
-                rows = len(next(iter(vectors.values())))
-                stack.enter_context(placeholder(sd_model, name, rows, vectors))
+                stack.enter_context(self._placeholders(extra))
             image = generate(sd_model, request, describe(sd_model).native_size, in_training=False)
         if image is None:
             raise HostError("The picture was interrupted.")
         return image
+
+    @contextmanager
+    def prompt_words(self, extra: Mapping[str, Mapping[str, Tensor]]) -> Iterator[None]:
+        """Meanwhile the words `extra` stand in the WebUI's prompts for their vectors, [V, D] by encoder, V from 1 to 75.
+
+        For the time in which a job encodes its prompts, in that job's own thread. The words are in no list and in no file,
+        and leave no trace in an infotext. Raises HostError at the end where the WebUI has read its embeddings anew
+        meanwhile: what was encoded may lack the words, and is not kept.
+        """
+        from modules.sd_hijack import model_hijack
+
+        from lib_ti.adapters.webui.picture import forget_conditioning
+
+        with self._placeholders(extra) as ours:
+            yield
+            known = model_hijack.embedding_db.word_embeddings
+            if any(known.get(name) is not embedding for name, embedding in ours.items()):
+                forget_conditioning()
+                raise HostError("The list of embeddings was refreshed while a prompt was read.", "Generate again.")
+
+    @contextmanager
+    def _placeholders(self, extra: Mapping[str, Mapping[str, Tensor]]) -> Iterator[dict[str, Any]]:
+        """The WebUI's objects for the words `extra`, by word."""
+        from modules import devices
+
+        from lib_ti.adapters.ldm.placeholder import placeholder
+
+        with ExitStack() as stack:
+            ours = {}
+            for name, vectors in extra.items():
+                placed = {key: matrix.to(devices.device) for key, matrix in vectors.items()}
+                rows = len(next(iter(placed.values())))
+                ours[name] = stack.enter_context(placeholder(loaded_model(), name, rows, placed))
+            yield ours
 
     def samplers(self) -> list[str]:
         from lib_ti.adapters.webui.picture import sampler_names

@@ -36,8 +36,10 @@ def placeholder(sd_model: Any, name: str, rows: int, vectors: Mapping[str, Tenso
         try:
             yield embedding
         finally:
-            _put_back(database.word_embeddings, name, loaded)
-            _put_back(database.ids_lookup, first, candidates)
+            # Where the WebUI has read its folder anew meanwhile, ours went with the rest.
+            if database.word_embeddings.get(name) is embedding:
+                _put_back(database.word_embeddings, name, loaded)
+                _put_back(database.ids_lookup, first, candidates)
 
 
 def count_rows(encoder: Any, prompt: str, embedding: Any) -> int:
