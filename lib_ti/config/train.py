@@ -16,7 +16,7 @@ FORMATS = ("safetensors", "pt")
 @dataclass(frozen=True)
 class EmbeddingPart:
     name: str = option(
-        "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
+        "", "Embedding", "Its name: the word that stands for it in prompts, and its file's name.", required=True
     )
     vectors: int = option(
         1,
@@ -56,7 +56,7 @@ class DataPart:
     fit: str = option(
         "buckets",
         "Fit pictures by",
-        "buckets: crop to the nearest of many shapes of equal area; crop: centre crop; squash: stretch; variable: keep shape.",
+        "buckets: crop to the nearest of many shapes of equal area; crop: centre crop; squash: stretch, as A1111 does; variable: its Do not resize images, each in its own shape.",
         choices=FITS,
     )
     alpha_weight: bool = option(
@@ -79,7 +79,7 @@ class DataPart:
     )
     latent_sampling: str = option(
         "once",
-        "Latent sampling method",
+        "Choose latent sampling method",
         "once: one draw a picture for the run; deterministic: the mean; random: a new draw each time.",
         choices=LATENT_SAMPLINGS,
     )
@@ -176,7 +176,17 @@ class SavePart:
         "Log directory",
         "Copies, previews and logs go to a folder by date and name in here; empty is the host's own.",
     )
-    format: str = option("safetensors", "File format", "safetensors, or A1111's .pt (SD1 and SD2).", choices=FORMATS)
+    format: str = option(
+        "safetensors",
+        "File format",
+        "safetensors, or A1111's .pt (SD1 and SD2); an embedding that exists keeps its own.",
+        choices=FORMATS,
+    )
+    optim: bool = option(
+        False,
+        "Saves Optimizer state as separate *.optim file",
+        "Beside a .pt, for A1111's own trainer to go on with; this one goes on exactly without it.",
+    )
     in_previews: bool = option(
         True,
         "Save images with embedding in PNG chunks",

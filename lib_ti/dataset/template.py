@@ -61,7 +61,7 @@ def compose_prompt(line: str, name: str, filewords: str) -> str:
 def known_templates(folders: Sequence[Path]) -> dict[str, Path]:
     known: dict[str, Path] = {}
     for folder in (*folders, SHIPPED):
-        for path in sorted(folder.glob("*.txt")):
+        for path in sorted(folder.rglob("*.txt")):  # A1111 looks into subfolders too
             known.setdefault(path.stem, path)
     return known
 

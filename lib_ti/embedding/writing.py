@@ -30,7 +30,7 @@ def write_safetensors(embedding: Embedding) -> bytes:
 def write_pt(embedding: Embedding) -> bytes:
     """A1111's dict, with our metadata as one key more. Raises InvalidEmbedding for SDXL, which has no such form."""
     values = a1111_values(embedding, _only_tensor(embedding, ".pt"))
-    return _write_torch_zip(values | {"ti_lab": _metadata(embedding)})
+    return write_torch_zip(values | {"ti_lab": _metadata(embedding)})
 
 
 def write_diffusers_safetensors(embedding: Embedding) -> bytes:
@@ -40,7 +40,7 @@ def write_diffusers_safetensors(embedding: Embedding) -> bytes:
 
 def write_diffusers_bin(embedding: Embedding) -> bytes:
     """{name: vectors}. Raises InvalidEmbedding for SDXL."""
-    return _write_torch_zip(_diffusers_values(embedding))
+    return write_torch_zip(_diffusers_values(embedding))
 
 
 def _diffusers_values(embedding: Embedding) -> dict[str, torch.Tensor]:
@@ -62,7 +62,8 @@ def _only_tensor(embedding: Embedding, form: str) -> torch.Tensor:
     return next(iter(embedding.vectors.values()))
 
 
-def _write_torch_zip(values: dict[str, Any]) -> bytes:
+def write_torch_zip(values: dict[str, Any]) -> bytes:
+    """What `torch.save` writes, without the records that older readers refuse."""
     saved, plain = BytesIO(), BytesIO()
     torch.save(values, saved)
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(plain, "w", zipfile.ZIP_STORED) as target:

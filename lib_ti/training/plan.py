@@ -69,8 +69,10 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     """Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, or InvalidEmbedding."""
     check_name(config.embedding.name)
     model = host.model()
-    if config.save.format == "pt" and len(model.encoders) > 1:
-        raise InvalidConfig([Fault("save.format", f"{model.family} has no .pt form", "take safetensors")])
+    path = embedding_path(host, config)
+    if path.suffix == ".pt" and len(model.encoders) > 1:
+        hint = f"{path.name} exists: take another name" if path.is_file() else "take safetensors"
+        raise InvalidConfig([Fault("save.format", f"{model.family} has no .pt form", hint)])
     dataset = scan_dataset(
         config.data, config.embedding.name, model.native_size, model.pixel_multiple, host.template_folders(), progress
     )
@@ -78,7 +80,6 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     first, schedule = start.state.step, config.schedule
     last = min(config.optim.steps, schedule.last_step or config.optim.steps)
     _prove_steps(config, first, last)
-    path = embedding_path(host, config)
     others = [file for file in path.parent.glob("*") if file.stem != path.stem]
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):

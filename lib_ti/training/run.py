@@ -29,6 +29,7 @@ from lib_ti.training.gradient import Sample, accumulate_gradient
 from lib_ti.training.latents import CachedPicture, cache_latents
 from lib_ti.training.log import LossTable, TensorBoard
 from lib_ti.training.noise import draw_noise, draw_timesteps
+from lib_ti.training.optim_file import optim_path, save_optim
 from lib_ti.training.plan import Plan, plan_training
 from lib_ti.training.plot import save_loss_plot
 from lib_ti.training.state import SUFFIX, save_state
@@ -141,12 +142,8 @@ class _Run:
 
     def draw_samples(self) -> list[Sample]:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
-        data, loss, first, count = (
-            self.config.data,
-            self.config.loss,
-            self.trainee.samples,
-            self.config.images_per_update,
-        )
+        data, loss = self.config.data, self.config.loss
+        first, count = self.trainee.samples, self.config.images_per_update
         timesteps = draw_timesteps(count, first, self.seed, len(self.session.alphas_cumprod), loss.stratified)
         samples = []
         for number, timestep in zip(range(first, first + count), timesteps, strict=True):
@@ -225,16 +222,16 @@ class _Run:
         step = self.trainee.step
         copy = self.folder.copy(step, self.plan.path.suffix)
         save_embedding(self.embedding(), copy, overwrite=True)
-        self.save_state(self.folder.state(step))
+        self.save_state(self.folder.state(step), copy)
         self.emit(Saved(step, copy, "copy"))
 
     def save_embedding(self) -> None:
         self.plan.path.parent.mkdir(parents=True, exist_ok=True)
         save_embedding(self.embedding(), self.plan.path, overwrite=True)
-        self.save_state(self.plan.path.with_name(self.plan.path.name + SUFFIX))
+        self.save_state(self.plan.path.with_name(self.plan.path.name + SUFFIX), self.plan.path)
         self.emit(Saved(self.trainee.step, self.plan.path, "embedding"))
 
-    def save_state(self, path: Path) -> None:
+    def save_state(self, path: Path, embedding: Path) -> None:
         trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
         state = replace(
             self.plan.start.state,
@@ -246,6 +243,8 @@ class _Run:
             model_hash=model.short_hash,
         )
         save_state(path, state)
+        if self.config.save.optim and embedding.suffix == ".pt":
+            save_optim(optim_path(embedding), trainee.optimizer_state(), next(iter(trainee.vectors.values())))
 
     def preview(self) -> None:
         step, config, name = self.trainee.step, self.config.preview, self.config.embedding.name

@@ -9,14 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from lib_ti.config.train import TrainConfig
+from lib_ti.config.train import FORMATS, TrainConfig
 from lib_ti.create import initial_vectors
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import load_embedding
 from lib_ti.errors import EmbeddingExists, InvalidEmbedding
 from lib_ti.host import Host
 from lib_ti.training.folder import RunFolder, find_states, new_run_folder
-from lib_ti.training.state import SUFFIX, RunState, digest, load_state
+from lib_ti.training.optim_file import load_optim, optim_path
+from lib_ti.training.state import SUFFIX, Moments, RunState, digest, load_state
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class Start:
 
 
 def embedding_path(host: Host, config: TrainConfig) -> Path:
+    """The file of this name in whichever form it exists, for two of one name hide each other; else one of the chosen form."""
     folder = Path(config.save.folder) if config.save.folder else host.embeddings_folder()
-    return folder / f"{config.embedding.name}.{config.save.format}"
+    paths = [folder / f"{config.embedding.name}.{form}" for form in (config.save.format, *FORMATS)]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def log_path(host: Host, config: TrainConfig) -> Path:
@@ -49,7 +52,7 @@ def find_start(host: Host, config: TrainConfig) -> Start:
         if newest:
             return _resumed(host, newest, log, config.embedding.name)
         if existing and existing.step:
-            return _continued(config, log, existing)
+            return _continued(config, log, existing, path)
     elif existing and existing.step:
         raise EmbeddingExists(
             f"{path.name} exists and is trained for {existing.step} steps.",
@@ -86,20 +89,29 @@ def _resumed(host: Host, state: RunState, log: Path, name: str) -> Start:
     return Start(replace(state, folder=str(folder.root)), folder, f"resumed after step {state.step}", tuple(warnings))
 
 
-def _continued(config: TrainConfig, log: Path, existing: Embedding) -> Start:
+def _continued(config: TrainConfig, log: Path, existing: Embedding, path: Path) -> Start:
     seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
     folder = new_run_folder(log, config.embedding.name)
     vectors = dict(existing.vectors)
     samples = existing.step * config.images_per_update
+    words = f"continued from {existing.name} at step {existing.step}"
+    moments: Moments = {}
+    warning = f"There is no optimizer state for step {existing.step}: its momentum starts anew."
+    optim = optim_path(path)
+    if optim.is_file() and len(vectors) == 1:
+        try:
+            moments = load_optim(optim, next(iter(vectors.values())))
+            words, warning = f"{words}, with the momentum of {optim.name}", ""
+        except InvalidEmbedding as error:
+            warning = f"{optim.name} is not used: {error.message} Its momentum starts anew."
     state = RunState(
-        *(existing.step, samples, seed, vectors),
+        *(existing.step, samples, seed, vectors, moments),
         run=_run_id(),
         began_as=digest(vectors),
         folder=str(folder.root),
         recipe={key: value for key, value in existing.recipe.items() if key == "start"},
     )
-    warning = f"There is no optimizer state for step {existing.step}: its momentum starts anew."
-    return Start(state, folder, f"continued from {existing.name} at step {existing.step}", (warning,))
+    return Start(state, folder, words, (warning,) if warning else ())
 
 
 def _newest_state(path: Path, log: Path, name: str, existing: Embedding | None) -> RunState | None:

@@ -21,6 +21,9 @@ from safetensors.torch import save
 from lib_ti.embedding.atomic import write_atomically
 from lib_ti.errors import InvalidEmbedding
 
+Moments = Mapping[int, Mapping[str, torch.Tensor]]
+"""AdamW's state by the encoder's number: `exp_avg`, `exp_avg_sq` [V, D] and `step`."""
+
 SUFFIX = ".state"
 _FORMAT = "1"
 
@@ -35,7 +38,7 @@ class RunState:
     samples: int
     seed: int
     vectors: Mapping[str, torch.Tensor]
-    moments: Mapping[int, Mapping[str, torch.Tensor]] = field(default_factory=dict)
+    moments: Moments = field(default_factory=dict)
     run: str = ""
     began_as: str = ""
     fingerprint: str = ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from lib_ti.config.train import OptimizerPart
 from lib_ti.errors import TrainingFailed
-from lib_ti.training.state import RunState
+from lib_ti.training.state import Moments, RunState
 
 
 class Trainee:
@@ -64,9 +65,11 @@ class Trainee:
         """Mean L2 length of the rows, by encoder."""
         return {name: float(vector.detach().norm(dim=1).mean()) for name, vector in self.vectors.items()}
 
-    def moments(self) -> Mapping[int, Mapping[str, torch.Tensor]]:
-        """AdamW's own state by the encoder's number: `exp_avg`, `exp_avg_sq` [V, D], `step`."""
-        return self._optimizer.state_dict()["state"]  # type: ignore[no-any-return]
+    def moments(self) -> Moments:
+        return self.optimizer_state()["state"]  # type: ignore[no-any-return]
+
+    def optimizer_state(self) -> Mapping[str, Any]:
+        return self._optimizer.state_dict()
 
     def plain_vectors(self) -> dict[str, torch.Tensor]:
         """Copies without gradient, [V, D] float32 on the CPU, for files."""

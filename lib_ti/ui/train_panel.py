@@ -41,6 +41,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("save.folder",),
         ("save.log_folder",),
         ("save.in_previews", "save.tensorboard"),
+        ("save.optim",),
     ),
     "Seed, memory and speed": (
         ("run.seed", "run.clip_skip", "optim.micro_batch"),
