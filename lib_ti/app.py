@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.inspect.same_text import Sameness as Sameness
     from lib_ti.inspect.table import Table as Table
     from lib_ti.merge.check import Check as Check
+    from lib_ti.merge.prompt import Placed
     from lib_ti.merge.spelling import Decomposition as Decomposition
     from lib_ti.training.plan import Plan
 
@@ -183,6 +184,21 @@ class App:
 
         known = self._known_embeddings()
         return self.host.generate(*evaluate_prompts(request, self.host, known, self._dictionary(known)))
+
+    def place_expressions(self, prompts: Sequence[str]) -> tuple[list[str], Placed]:
+        """For a host that makes its pictures itself: prompts with words in place of the expressions, and what these words
+        stand for on the loaded model, [V, D] by word and encoder. Raises InvalidText."""
+        from lib_ti.merge.prompt import place_expressions
+
+        known = self._known_embeddings()
+        return place_expressions(prompts, self.host, known, self._dictionary(known))
+
+    def count_rows(self, expression: str) -> int:
+        """Raises InvalidText."""
+        check = self.check_expression(expression)
+        if check.error:
+            raise check.error
+        return check.rows or 0
 
     def _embedding(self, source: Path | str) -> Embedding:
         """A file, or an expression's result, as the loaded model takes it."""

@@ -1,4 +1,4 @@
-"""What a WebUI runs of us: it puts the tab "TI Lab" on the page."""
+"""What a WebUI runs of us: it puts the tab "TI Lab" on the page, and lets every prompt hold expressions."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from modules import script_callbacks
 # Here and not in the function: once this file is read, the WebUI takes our folder off sys.path, and only a package that
 # is known by then can import the rest of itself.
 from lib_ti.adapters.ldm.host import LdmHost
+from lib_ti.adapters.webui import prompts
 from lib_ti.app import shared_app
 
 
@@ -17,3 +18,4 @@ def build() -> list[tuple[Any, str, str]]:
 
 
 script_callbacks.on_ui_tabs(build)
+prompts.register(shared_app(LdmHost))

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from lib_ti.errors import InvalidText
 
-# The closer is the first one outside quotes; a doubled quote inside a text closes and opens again.
-_EXPRESSION = re.compile(
-    r"""
-      < (?P<angle> (?: '[^']*' [^'>]* )+ ) >
+# The closer is the first one outside quotes; a doubled quote inside a text closes and opens again. What the embedding-merge
+# extension leaves in a prompt, names like <'EM_1'>, is no expression any more.
+_SYNTAX = r"""
+      (?P<merged> <'EM[_/-][0-9]+'> | \{'EM[_/-][0-9]+'\} )
+    | < (?P<angle> (?: '[^']*' [^'>]* )+ ) >
     | \{ (?P<curly> (?: '[^']*' [^'}]* )+ ) \}
     | (?P<unclosed> <' | \{' )
-    """,
-    re.VERBOSE,
-)
+    """
+_EXPRESSION = re.compile(_SYNTAX, re.VERBOSE)
+_COMMENT_OR_EXPRESSION = re.compile(rf"(?P<comment> \#[^\n]* ) | {_SYNTAX}", re.VERBOSE)
+_PRIVATE = range(0xE000, 0xF900)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ def find_expressions(prompt: str) -> Iterator[Found]:
     if not may_hold_expression(prompt):
         return
     for match in _EXPRESSION.finditer(prompt):
+        if match["merged"]:
+            continue
         if match["unclosed"]:
             closer = ">" if match[0] == "<'" else "}"
             raise InvalidText(
@@ -61,6 +65,28 @@ def rewrite_prompt(prompt: str, place: Callable[[str], str]) -> str:
         end = found.end
         written.append("" if prompt[end : end + 1].isspace() else " ")
     return "".join([*written, prompt[end:]])
+
+
+def hide_expressions(prompt: str, comments: bool) -> tuple[str, Callable[[str], str]]:
+    """The prompt with a sign that stands nowhere else in each expression's place, and what puts the expressions back.
+
+    For hosts that search prompts for syntax of their own, which the texts of an expression may hold as plain words. With
+    `comments` an expression behind a `#` is part of a comment, and stays.
+    """
+    signs = (chr(code) for code in _PRIVATE if chr(code) not in prompt)
+    hidden: dict[str, str] = {}
+
+    def hide(match: re.Match[str]) -> str:
+        if not (match["angle"] or match["curly"]):
+            return match[0]
+        sign = next(signs)
+        hidden[sign] = match[0]
+        return sign
+
+    def show(text: str) -> str:
+        return "".join(hidden.get(character, character) for character in text)
+
+    return (_COMMENT_OR_EXPRESSION if comments else _EXPRESSION).sub(hide, prompt), show
 
 
 def placeholder(*parts: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,12 +19,13 @@ from lib_ti.merge.evaluate import evaluate_expression
 Placed = dict[str, dict[str, torch.Tensor]]
 
 
-def evaluate_prompts(
-    request: ImageRequest, host: TextModel, embeddings: Mapping[str, Embedding], dictionary: Dictionary
-) -> tuple[ImageRequest, Placed]:
-    """The request with placeholders, and what they stand for: [V, D] by placeholder and encoder. Raises InvalidText.
+def place_expressions(
+    prompts: Sequence[str], host: TextModel, embeddings: Mapping[str, Embedding], dictionary: Dictionary
+) -> tuple[list[str], Placed]:
+    """The prompts with placeholders, and what these stand for: [V, D] by placeholder and encoder. Raises InvalidText.
 
-    A result of more rows than a chunk of the prompt holds becomes several placeholders; one of no rows becomes nothing.
+    A result of more rows than a chunk of the prompt holds becomes several placeholders; one of no rows becomes nothing. A
+    placeholder is named after its numbers, so that a host which keeps encoded prompts by their text never confuses them.
     """
     placed: Placed = {}
 
@@ -31,9 +33,26 @@ def evaluate_prompts(
         vectors = evaluate_expression(parse_expression(text), host, embeddings, dictionary)
         names = []
         for start in range(0, len(next(iter(vectors.values()))), CHUNK_ROWS):
-            names.append(placeholder(text, str(start)))
-            placed[names[-1]] = {key: matrix[start : start + CHUNK_ROWS] for key, matrix in vectors.items()}
+            rows = {key: matrix[start : start + CHUNK_ROWS] for key, matrix in vectors.items()}
+            names.append(placeholder(_digest(rows)))
+            placed[names[-1]] = rows
         return " ".join(names)
 
-    prompt, negative = rewrite_prompt(request.prompt, place), rewrite_prompt(request.negative, place)
+    return [rewrite_prompt(prompt, place) for prompt in prompts], placed
+
+
+def evaluate_prompts(
+    request: ImageRequest, host: TextModel, embeddings: Mapping[str, Embedding], dictionary: Dictionary
+) -> tuple[ImageRequest, Placed]:
+    """The request with placeholders, and what these stand for. Raises InvalidText."""
+    texts = [request.prompt, request.negative]
+    (prompt, negative), placed = place_expressions(texts, host, embeddings, dictionary)
     return replace(request, prompt=prompt, negative=negative), placed
+
+
+def _digest(vectors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for encoder, matrix in vectors.items():
+        digest.update(f"{encoder} {tuple(matrix.shape)} ".encode())
+        digest.update(matrix.contiguous().numpy().tobytes())
+    return digest.hexdigest()

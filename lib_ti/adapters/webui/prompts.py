@@ -1,0 +1,166 @@
+"""Expressions in the prompts of every picture that the WebUI makes, whoever asks for it: its tabs, its API, scripts, extensions.
+
+All have their prompts encoded by one method of the WebUI, after its comments, styles and LoRAs and before its syntax for
+attention and scheduling. There each expression becomes a word that is known for the time of the call and is named after
+its vectors: the WebUI keeps what it has encoded by the text, so neither another model nor a changed embedding file is ever
+drawn with old vectors. Everywhere else prompts stay as they were typed, in infotexts too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lib_ti.adapters.webui.hook import Hook
+from lib_ti.errors import TIError
+from lib_ti.expression.infotext import (
+    EXACT,
+    HIRES_NEGATIVE,
+    HIRES_PROMPT,
+    NEGATIVE,
+    PROMPT,
+    exact_prompts,
+    restore_prompts,
+)
+from lib_ti.expression.parser import parse_expression
+from lib_ti.expression.prompt import find_expressions, hide_expressions, may_hold_expression, rewrite_prompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Words = Mapping[str, Mapping[str, Tensor]]
+
+_PROMPTS = ("all_prompts", "all_negative_prompts", "all_hr_prompts", "all_hr_negative_prompts")
+_ONE_TOKEN = "a"
+_hooks: dict[tuple[int, str], Hook] = {}
+
+
+class Host(Protocol):
+    def prompt_words(self, extra: Words) -> AbstractContextManager[None]: ...
+
+
+class App(Protocol):
+    """What is asked of `lib_ti.app.App`."""
+
+    @property
+    def host(self) -> Host: ...
+
+    def place_expressions(self, prompts: Sequence[str]) -> tuple[list[str], Words]: ...
+
+    def count_rows(self, expression: str) -> int: ...
+
+
+def register(app: App) -> None:
+    """Sign in with the WebUI, which then calls us when it is ready, and when it unloads its scripts."""
+    from modules import script_callbacks
+
+    script_callbacks.on_before_ui(lambda: install(app))
+    script_callbacks.on_script_unloaded(remove)
+    script_callbacks.on_infotext_pasted(restore_pasted)
+    if hasattr(script_callbacks, "on_before_token_counter"):
+        script_callbacks.on_before_token_counter(lambda counted: write_out(app, counted))
+
+
+def install(app: App) -> None:
+    """Put our functions around the WebUI's. Doing it twice is the same as once."""
+    from modules import extra_networks, processing
+
+    def encode(
+        original: Callable[..., Any], p: Any, function: Any, required_prompts: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        _note(p, required_prompts)
+        if not any(map(may_hold_expression, required_prompts)):
+            return original(p, function, required_prompts, *args, **kwargs)
+        texts, words = app.place_expressions(required_prompts)
+        prompts = copy(required_prompts)  # the WebUI's kind of list, which knows the picture's size
+        prompts[:] = texts
+        with app.host.prompt_words(words):
+            return original(p, function, prompts, *args, **kwargs)
+
+    _hook(processing.StableDiffusionProcessing, "get_conds_with_caching", encode)
+    _hook(extra_networks, "parse_prompt", _parse_networks)
+    for module in _comment_modules():
+        _hook(module, "strip_comments", _strip_comments)
+
+
+def remove() -> None:
+    for key in [key for key, hook in _hooks.items() if hook.remove()]:
+        del _hooks[key]
+
+
+def restore_pasted(infotext: str, parameters: dict[str, Any]) -> None:
+    """What the WebUI has read from a pasted infotext becomes what was typed."""
+    parameters.update(restore_prompts(parameters))
+
+
+def write_out(app: App, counted: Any) -> None:
+    """For the token counter: as many words of one token as an expression has rows, in the prompt and in its styles."""
+    from modules import shared
+
+    prompt, styles = counted.prompt, counted.styles
+    if styles and shared.opts.include_styles_into_token_counters:
+        known = shared.prompt_styles
+        apply = known.apply_styles_to_prompt if counted.is_positive else known.apply_negative_styles_to_prompt
+        prompt, styles = apply(prompt, styles), []
+    if may_hold_expression(prompt):
+        try:
+            prompt = rewrite_prompt(prompt, lambda text: " ".join([_ONE_TOKEN] * app.count_rows(text)))
+        except TIError:
+            return  # of an expression that is not complete yet, its letters are counted
+        counted.prompt, counted.styles = prompt, styles
+
+
+def _hook(owner: Any, name: str, around: Callable[..., Any]) -> None:
+    _hooks.setdefault((id(owner), name), Hook(owner, name)).install(around)
+
+
+def _note(p: Any, required_prompts: Iterable[str]) -> None:
+    """At the first prompts of a job: all its expressions are read, so that a mistake is told before any picture is made,
+    and its infotexts will hold what was typed."""
+    prompts = {*required_prompts, *(text for name in _PROMPTS for text in getattr(p, name, None) or ())}
+    if EXACT in p.extra_generation_params or not any(map(may_hold_expression, prompts)):
+        return
+    expressions = [parse_expression(found.text) for prompt in prompts for found in find_expressions(prompt)]
+    if expressions:
+        p.extra_generation_params[EXACT] = _exact
+
+
+def _exact(p: Any, index: int, prompt_text: str, negative_prompt: str, **_: Any) -> str | None:
+    """The WebUI calls it for each infotext, with its own variables by name."""
+    prompts = {PROMPT: prompt_text, NEGATIVE: negative_prompt}
+    if getattr(p, "enable_hr", False):
+        prompts |= {HIRES_PROMPT: p.all_hr_prompts[index], HIRES_NEGATIVE: p.all_hr_negative_prompts[index]}
+    return exact_prompts(prompts).get(EXACT)
+
+
+def _parse_networks(original: Callable[[str], Any], prompt: str) -> Any:
+    """`<lora:…>` in an expression's text is plain text."""
+    if not may_hold_expression(prompt):
+        return original(prompt)
+    hidden, show = hide_expressions(prompt, comments=False)
+    rest, networks = original(hidden)
+    return show(rest), networks
+
+
+def _strip_comments(original: Callable[[str], str], prompt: str) -> str:
+    """So is a `#`."""
+    if not may_hold_expression(prompt):
+        return original(prompt)
+    hidden, show = hide_expressions(prompt, comments=True)
+    return show(original(hidden))
+
+
+def _comment_modules() -> list[Any]:
+    """Of the WebUI's file for comments, which it runs as a script, and some WebUIs import as well."""
+    from modules import script_loading
+
+    loaded = {Path(path).parts[-2:]: module for path, module in script_loading.loaded_scripts.items()}
+    modules = (
+        loaded.get(("processing_scripts", "comments.py")),
+        sys.modules.get("modules.processing_scripts.comments"),
+    )
+    return [module for module in modules if hasattr(module, "strip_comments")]
