@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.embedding.embedding import Embedding
     from lib_ti.embedding.folder import FolderEmbeddings
     from lib_ti.embedding.library import Entry as Entry
+    from lib_ti.embedding.listing import Library
     from lib_ti.embedding.made import Made as Made
     from lib_ti.expression.dictionary import Dictionary
     from lib_ti.inspect.compare import RowPair as RowPair
@@ -51,6 +52,8 @@ class App:
         self._words: Dictionary | None = None
 
     def model(self) -> ModelInfo:
+        self._library: Library | None = None
+        self._known: tuple[list[Entry], ModelInfo, FolderEmbeddings] | None = None
         return self.host.model()
 
     def embeddings_folder(self, folder: str = "") -> Path:
@@ -79,7 +82,7 @@ class App:
         """What `text` would give, without computing it: rows and advice, or the error. Quick enough for every keystroke."""
         from lib_ti.merge.check import check_expression
 
-        known = self._known_embeddings()
+        known = self._known_embeddings(quick=True)
         return check_expression(text, self.model(), known.headers, self._dictionary(known))
 
     def merge(self, values: Mapping[str, Any]) -> list[Made]:
@@ -141,11 +144,14 @@ class App:
         second = ClipG(clip_g, lambda rows: clip_g_of(clip_g, rows, self.host, known)) if clip_g else None
         return convert_files(sources, form, out, family, second, overwrite)
 
-    def library(self, folder: str = "", typed: str = "") -> list[Entry]:
-        """The embeddings of a folder by their headers, those alone that hold every word of `typed`."""
-        from lib_ti.embedding.library import filter_entries, list_library
+    def library(self, folder: str = "", typed: str = "", quick: bool = False) -> list[Entry]:
+        """The embeddings of a folder by their headers, those alone that hold every word of `typed`.
 
-        return filter_entries(list_library(self.embeddings_folder(folder), besides=self.host.log_folder()), typed)
+        `quick` is for while one types: the folder is not walked again where nothing in it was made, renamed or deleted.
+        """
+        from lib_ti.embedding.library import filter_entries
+
+        return filter_entries(self._entries(self.embeddings_folder(folder), quick), typed)
 
     def preflight(self, values: Mapping[str, Any]) -> Plan:
         """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
@@ -209,16 +215,26 @@ class App:
             return self.load_embedding(source).fit_to(self.model())
         return build_embedding(parse_expression(source), source, self.host, self._known_embeddings())
 
-    def _known_embeddings(self) -> FolderEmbeddings:
+    def _entries(self, folder: Path, quick: bool = False) -> list[Entry]:
+        from lib_ti.embedding.listing import Library
+
+        self._library = self._library or Library()
+        return self._library.entries(folder, self.host.log_folder(), quick)
+
+    def _known_embeddings(self, quick: bool = False) -> FolderEmbeddings:
+        """By name; `quick` gives the same as last time where neither the model nor the folder has changed."""
         from lib_ti.embedding.folder import FolderEmbeddings
 
-        return FolderEmbeddings(self.host.embeddings_folder(), self.model(), besides=self.host.log_folder())
+        entries, model = self._entries(self.host.embeddings_folder(), quick), self.model()
+        if self._known is None or self._known[0] is not entries or self._known[1] != model:
+            self._known = entries, model, FolderEmbeddings(entries, model)
+        return self._known[2]
 
     def _dictionary(self, known: FolderEmbeddings) -> Dictionary:
         """Kept while the names stay the same, for reading them takes longer than all the rest of a check."""
         from lib_ti.expression.dictionary import Dictionary
 
-        names = tuple(known)
+        names = known.names
         if self._names != names or self._words is None:
             self._names, self._words = names, Dictionary(self.host.tokenize, names)
         return self._words

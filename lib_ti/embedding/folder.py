@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib_ti.embedding.files import Header, load_embedding
-from lib_ti.embedding.library import list_library
+from lib_ti.embedding.library import Entry
 from lib_ti.host import ModelInfo
 
 if TYPE_CHECKING:
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 class FolderEmbeddings(Mapping[str, "Embedding"]):
-    """The folder as it was when this was made. Of files with one name those that fit `model` come first, then the one
+    """`entries` are those of a folder. Of files with one name those that fit `model` come first, then the one
     nearest to the top; what does not fit is told when it is used.
 
     Getting one loads its file anew: InvalidEmbedding where it is no good, KeyError where it is gone.
     """
 
-    def __init__(self, folder: Path, model: ModelInfo, besides: Path | None = None) -> None:
+    def __init__(self, entries: Iterable[Entry], model: ModelInfo) -> None:
         self.headers: dict[str, Header] = {}
         self._paths: dict[str, Path] = {}
-        for entry in sorted(list_library(folder, besides), key=lambda entry: entry.match(model) == "misfit"):
+        for entry in sorted(entries, key=lambda entry: entry.match(model) == "misfit"):
             if entry.header and entry.name not in self.headers:
                 self.headers[entry.name], self._paths[entry.name] = entry.header, entry.path
+        self.names = tuple(self._paths)
 
     def __getitem__(self, name: str) -> Embedding:
         path = self._paths[name]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from lib_ti.embedding.files import Header, load_header
+from lib_ti.embedding.files import Header
 from lib_ti.embedding.fit import FAMILY_TITLES, match_encoders
+from lib_ti.embedding.header_cache import HeaderCache
 from lib_ti.embedding.name import HOST_SUFFIXES
 from lib_ti.embedding.recipe import describe_recipe
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.host import ModelInfo
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_HEADERS = HeaderCache()
 Match = Literal["this", "other", "unknown", "misfit"]
 """Made on this model, on another one of its family, on nobody knows which, or for models that are built otherwise."""
 
@@ -85,7 +87,36 @@ def list_library(folder: Path, besides: Path | None = None) -> list[Entry]:
 
     A file is read anew only when its time or size has changed. Empty where there is no such folder.
     """
-    found = sorted(_find(folder, besides), key=lambda entry: (entry.name.lower(), len(entry.path.parts), entry.path))
+    return read_listing(folder, besides, _HEADERS).entries
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """`places` are the folders that were walked, with the time of their last change as it was before; 0 where there is none."""
+
+    entries: list[Entry]
+    places: Mapping[Path, int]
+
+
+def read_listing(folder: Path, besides: Path | None, headers: HeaderCache) -> Listing:
+    places = {folder: modified(folder)}
+    found = sorted(
+        _find(folder, besides, headers, places),
+        key=lambda entry: (entry.name.lower(), len(entry.path.parts), entry.path),
+    )
+    headers.save()
+    return Listing(_with_namesakes(found), places)
+
+
+def modified(folder: Path) -> int:
+    """Nanoseconds; a folder changes when something in it is made, renamed or deleted. 0 where there is none."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _with_namesakes(found: Sequence[Entry]) -> list[Entry]:
     same: dict[str, list[Path]] = {}
     for entry in found:
         if entry.header:
@@ -105,7 +136,7 @@ def filter_entries(entries: Iterable[Entry], typed: str) -> list[Entry]:
     return [entry for entry in entries if all(word in entry.words for word in words)]
 
 
-def _find(folder: Path, besides: Path | None) -> Iterator[Entry]:
+def _find(folder: Path, besides: Path | None, headers: HeaderCache, places: dict[Path, int]) -> Iterator[Entry]:
     seen: set[tuple[int, int]] = set()
     if besides and besides.is_dir() and folder.is_dir():
         seen = {_identity(besides)} - {_identity(folder)}
@@ -116,9 +147,10 @@ def _find(folder: Path, besides: Path | None) -> Iterator[Entry]:
             folders.clear()
             continue
         seen.add(identity)
+        places |= {here / name: modified(here / name) for name in folders}
         pictures = {name.lower(): name for name in names if name.lower().endswith(_PICTURES)}
         for name in _embeddings(names):
-            entry = _entry(folder, here / name, pictures)
+            entry = _entry(folder, here / name, pictures, headers)
             if entry:
                 yield entry
 
@@ -140,13 +172,13 @@ def _stem(name: str) -> str:
     return name.lower().rpartition(".")[0]
 
 
-def _entry(folder: Path, path: Path, pictures: Mapping[str, str]) -> Entry | None:
+def _entry(folder: Path, path: Path, pictures: Mapping[str, str], headers: HeaderCache) -> Entry | None:
     """None where the file went away meanwhile."""
     try:
         status = path.stat()
     except OSError:
         return None
-    found = _cached_header(path, status.st_mtime_ns, status.st_size)
+    found = headers.header(path, status.st_mtime_ns, status.st_size)
     header, fault = (found, "") if isinstance(found, Header) else (None, found)
     changed = datetime.fromtimestamp(status.st_mtime, timezone.utc).isoformat(timespec="seconds")
     made = header.created if header else ""
@@ -161,12 +193,3 @@ def _find_thumbnail(path: Path, pictures: Mapping[str, str]) -> Path | None:
             if name := pictures.get(stem + middle + ending):
                 return path.with_name(name)
     return None
-
-
-@lru_cache(maxsize=50_000)
-def _cached_header(path: Path, changed: int, size: int) -> Header | str:
-    """The header, or why there is none."""
-    try:
-        return load_header(path)
-    except InvalidEmbedding as error:
-        return f"{error.message} {error.hint}".strip()

@@ -89,11 +89,12 @@ class EmbeddingActions:
             return Decomposed(outcome.html, outcome.faults)
         return Decomposed(figures.decomposition(found), good=True, expression=found.expression)
 
-    def library(self, typed: str) -> str:
-        """Headers only; without a model nothing is marked."""
+    def library(self, typed: str, quick: bool = False) -> str:
+        """Headers only; without a model nothing is marked. `quick` while the filter is typed."""
         try:
             folder = self.app.embeddings_folder()
-            every, entries = self.app.library(), self.app.library(typed=typed)
+            every = self.app.library(quick=quick)
+            entries = self.app.library(typed=typed, quick=True) if typed.strip() else every
         except TIError as error:
             return refused(error, MergeConfig).html
         try:

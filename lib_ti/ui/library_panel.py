@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,12 @@ def build_library() -> LibraryPanel:
 def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any) -> None:
     """`tab` holds the panel: whoever opens it sees the folder as it is now."""
 
-    def show(data: dict[Any, Any]) -> dict[Any, Any]:
-        return {panel.shown: gr.update(value=actions.library(str(data[panel.typed] or "")))}
+    def show(quick: bool) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
+        def shown(data: dict[Any, Any]) -> dict[Any, Any]:
+            return {panel.shown: gr.update(value=actions.library(str(data[panel.typed] or ""), quick))}
 
-    for event in (panel.typed.change, panel.refresh.click, tab.select):
-        compat.on(event, show, {panel.typed}, [panel.shown])
+        return shown
+
+    compat.on(panel.typed.change, show(quick=True), {panel.typed}, [panel.shown])
+    for event in (panel.refresh.click, tab.select):
+        compat.on(event, show(quick=False), {panel.typed}, [panel.shown])

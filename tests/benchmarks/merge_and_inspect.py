@@ -16,9 +16,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.folder import FolderEmbeddings
 from lib_ti.embedding.library import filter_entries, list_library
+from lib_ti.embedding.listing import Library
 from lib_ti.embedding.png import write_preview_png
 from lib_ti.embedding.writing import write_pt, write_safetensors
 from lib_ti.expression.dictionary import Dictionary
@@ -45,6 +47,18 @@ class FullTextModel(SmallTextModel):
         super().__init__("sdxl")
         self.widths = {"clip_l": 768, "clip_g": 1280}
         self.tables = {name: torch.randn(VOCABULARY, width) * 0.014 for name, width in self.widths.items()}
+
+
+class FolderHost(FullTextModel):
+    def __init__(self, folder: Path, logs: Path) -> None:
+        super().__init__()
+        self.folder, self.logs = folder, logs
+
+    def embeddings_folder(self) -> Path:
+        return self.folder
+
+    def log_folder(self) -> Path:
+        return self.logs
 
 
 def nearest(width: int) -> Callable[[], object]:
@@ -80,13 +94,15 @@ def heatmap() -> Callable[[], object]:
     return lambda: draw_heatmap(inspection)
 
 
-def list_first(folder: Path) -> Callable[[], object]:
-    return lambda: list_library(folder)
+def list_first(folder: Path, logs: Path) -> Callable[[], object]:
+    """The second call finds what the first wrote among the logs."""
+    return lambda: Library().entries(folder, logs)
 
 
-def list_again(folder: Path) -> Callable[[], object]:
-    list_library(folder)
-    return lambda: list_library(folder)
+def list_again(folder: Path, logs: Path) -> Callable[[], object]:
+    library = Library()
+    library.entries(folder, logs)
+    return lambda: library.entries(folder, logs)
 
 
 def filter_again(folder: Path) -> Callable[[], object]:
@@ -95,11 +111,19 @@ def filter_again(folder: Path) -> Callable[[], object]:
     return lambda: filter_entries(entries, "e12 cat sd1")
 
 
-def name_again(folder: Path) -> Callable[[], object]:
-    """What each check of an expression does before it reads it."""
-    model = FullTextModel().model()
-    FolderEmbeddings(folder, model)
-    return lambda: FolderEmbeddings(folder, model)
+def name_again(folder: Path, logs: Path) -> Callable[[], object]:
+    """What each evaluation of an expression does before it reads it."""
+    model, library = FullTextModel().model(), Library()
+    library.entries(folder, logs)
+    return lambda: FolderEmbeddings(library.entries(folder, logs), model)
+
+
+def type_again(folder: Path, logs: Path) -> Callable[[], object]:
+    """What each key pressed in an expression costs in all."""
+    host = FolderHost(folder, logs)
+    app = App(host)  # type: ignore[arg-type]  # enough of one
+    app.check_expression("'e1'")
+    return lambda: app.check_expression("'a cat' + 'e12' * 0.5")
 
 
 def fill(folder: Path) -> None:
@@ -152,7 +176,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, logs = Path(name) / "embeddings", Path(name) / "logs"
+        folder.mkdir()
         fill(folder)
         cases: list[tuple[str, Callable[..., Callable[[], object]], tuple[object, ...], int]] = [
             ("nearest tokens of 75 rows, clip_l (49408 x 768)", nearest, (768,), rounds),
@@ -162,10 +187,12 @@ def main() -> None:
             ("1000 prompts without an expression", plain_prompt, (), rounds),
             ("inspect 75 rows, SDXL", inspect, (), rounds),
             ("draw their heat map", heatmap, (), rounds),
-            ("list 10,000 files, the first time", list_first, (folder,), 1),
-            ("list them again", list_again, (folder,), rounds),
+            ("list 10,000 files, the first time", list_first, (folder, logs), 1),
+            ("list them in the next process", list_first, (folder, logs), 1),
+            ("list them again", list_again, (folder, logs), rounds),
             ("filter them", filter_again, (folder,), rounds),
-            ("name them for an expression", name_again, (folder,), rounds),
+            ("name them for an expression", name_again, (folder, logs), rounds),
+            ("a key pressed in an expression beside them", type_again, (folder, logs), rounds),
         ]
         print(f"{'what':<50} {'seconds':>10} {'processor':>10} {'MiB':>8}")
         for what, make, arguments, times in cases:

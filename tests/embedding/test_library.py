@@ -152,7 +152,7 @@ def test_expressions_find_the_embedding_that_fits_the_model(tmp_path: Path, sd1:
     save_embedding(sdxl, tmp_path / "cat.safetensors")
     save_embedding(sd1, tmp_path / "sub" / "cat.safetensors")
     save_embedding(sdxl, tmp_path / "dog.safetensors")
-    known = FolderEmbeddings(tmp_path, SD1)
+    known = FolderEmbeddings(list_library(tmp_path), SD1)
     assert sorted(known) == ["cat", "dog"]
     assert known.headers["cat"].family == "sd1"
     assert torch.equal(known["cat"].vectors["clip_l"], sd1.vectors["clip_l"])
@@ -172,5 +172,5 @@ def test_listing_again_reads_no_file(tmp_path: Path, sd1: Embedding, monkeypatch
     def fail(path: Path) -> None:
         raise AssertionError(path)
 
-    monkeypatch.setattr("lib_ti.embedding.library.load_header", fail)
+    monkeypatch.setattr("lib_ti.embedding.header_cache.load_header", fail)
     assert list_library(tmp_path) == first
