@@ -15,6 +15,7 @@ from lib_ti.control import Control
 from lib_ti.events import Emit
 from lib_ti.host import Host, ImageRequest, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
+from lib_ti.pictures import Pictures
 
 if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
     from PIL.Image import Image
@@ -48,6 +49,7 @@ class App:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.jobs = Jobs()
+        self.pictures = Pictures(host)
         self._names: tuple[str, ...] = ()
         self._words: Dictionary | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -209,3 +209,23 @@ class Host(TextModel, EmbeddingFolder, Protocol):
         ...
 
     def samplers(self) -> list[str]: ...
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """What a host may offer besides: words for pictures by models of its own, such as BLIP."""
+
+    def captioners(self) -> list[str]: ...
+
+    def caption(self, image: Image, name: str) -> str:
+        """What captioner `name` says of an RGB picture. Raises HostError."""
+        ...
+
+
+@runtime_checkable
+class FaceFinder(Protocol):
+    """What a host may offer besides: where faces are."""
+
+    def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
+        """The places (x, y), in pixels, to look at in an RGB picture; None where the detector is not at hand."""
+        ...

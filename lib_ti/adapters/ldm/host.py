@@ -136,5 +136,20 @@ class LdmHost:
 
         return sampler_names()
 
+    def captioners(self) -> list[str]:
+        from lib_ti.adapters.webui.captions import CAPTIONERS
+
+        return list(CAPTIONERS)
+
+    def caption(self, image: Image, name: str) -> str:
+        from lib_ti.adapters.webui.captions import caption
+
+        return caption(image, name)
+
+    def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
+        from lib_ti.adapters.webui.captions import find_faces
+
+        return find_faces(image)
+
     def _table(self, encoder: str) -> Tensor:
         return find_encoders(loaded_model())[encoder].table.detach()

@@ -1,0 +1,42 @@
+"""Captions and faces by the WebUI's own models, loaded and sent away again as the WebUI does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lib_ti.errors import HostError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CAPTIONERS = ("Deepbooru", "BLIP")
+
+
+def caption(image: Image, name: str) -> str:
+    """Waits for the picture that the WebUI is generating. Raises HostError where its model says nothing."""
+    from modules import call_queue, deepbooru, shared
+
+    with call_queue.queue_lock:
+        try:
+            words: str = deepbooru.model.tag(image) if name == "Deepbooru" else shared.interrogator.interrogate(image)
+        except (OSError, RuntimeError, ImportError, ValueError, KeyError, AttributeError) as error:
+            message = f"{name} failed in the WebUI: {type(error).__name__}: {error}"
+            raise HostError(message, "The WebUI downloads its model when first asked; its log tells more.") from error
+    if "<error>" in words:  # what the WebUI's interrogator answers instead of raising
+        raise HostError(f"{name} failed in the WebUI.", "Its log tells more.")
+    return words
+
+
+def find_faces(image: Image) -> list[tuple[float, float]] | None:
+    """By the detector of the WebUI's own focal crop, which it downloads when first asked; None where it cannot."""
+    try:
+        from modules.textual_inversion import autocrop
+
+        detector = autocrop.download_and_cache_models()
+    except (ImportError, OSError):  # also what requests raises without a connection
+        return None
+    try:
+        faces = autocrop.image_face_points(image, autocrop.Settings(dnn_model_path=detector))
+    except autocrop.cv2.error:  # the download was no model
+        return None
+    return [(float(face.x), float(face.y)) for face in faces]
