@@ -34,6 +34,7 @@ TORCH_FREE = (
     "jobs",
     "cli",
     "ui",
+    "api",
 )
 LONGEST = 300
 
@@ -108,6 +109,11 @@ def test_gradio_is_imported_by_the_tab_alone() -> None:
         names = {name.split(".")[0] for name in imports(path)}
         assert "gradio" not in names or part(module) == "ui", module
         assert part(module) != "ui" or not names & {"torch", "numpy"}, module
+
+
+def test_fastapi_is_imported_by_the_api_alone() -> None:
+    for module, path in MODULES.items():
+        assert part(module) == "api" or not {name.split(".")[0] for name in imports(path)} & {"fastapi", "pydantic"}
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if part(module) in TORCH_FREE])

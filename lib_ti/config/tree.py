@@ -94,6 +94,8 @@ def _read(kind: type, raw: Any) -> Any:
             return _WORDS[str(raw).strip().lower()]
         raise ValueError(f"{raw!r} is neither true nor false")
     if kind is str:
+        if isinstance(raw, (list, tuple)):
+            raise ValueError(f"{raw!r} is not a text")
         return "" if raw is None else str(raw)
     try:
         if kind is int and isinstance(raw, (str, int)) and not isinstance(raw, bool):

@@ -88,14 +88,18 @@ class Jobs:
     def snapshot(self) -> Snapshot:
         return self.current.snapshot if self.current else Snapshot()
 
-    def start(self, name: str, work: Work) -> Job:
+    def prove_idle(self) -> None:
         """Raises Busy, which names the job that is running."""
+        if self.current and self.current.active:
+            raise Busy(
+                f"{self.current.snapshot.name} is still running; one job runs at a time.",
+                "Wait until it is done, or stop it first.",
+            )
+
+    def start(self, name: str, work: Work) -> Job:
+        """Raises Busy."""
         with self._lock:
-            if self.current and self.current.active:
-                raise Busy(
-                    f"{self.current.snapshot.name} is still running; one job runs at a time.",
-                    "Wait until it is done, or stop it first.",
-                )
+            self.prove_idle()
             last = self.snapshot
             self.current = Job(name, work, before=last if last.run_folder else last.before)
             return self.current

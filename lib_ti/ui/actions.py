@@ -31,11 +31,8 @@ class Checked(Outcome):
 
 
 class Actions:
-    """One for each page server. `submitted` holds the values of the last Train, so that a page opened anew shows them."""
-
     def __init__(self, app: App) -> None:
         self.app = app
-        self.submitted: dict[str, Any] = {}
 
     def create(self, values: Mapping[str, Any]) -> Outcome:
         try:
@@ -58,7 +55,6 @@ class Actions:
             self.app.start_training(wanted)
         except TIError as error:
             return refused(error, TrainConfig)
-        self.submitted = dict(values)
         return Outcome(good=True)
 
     def stop(self) -> None:

@@ -73,7 +73,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             return result
 
         def opened(data: dict[Any, Any]) -> dict[Any, Any]:
-            return {**train.form.fill(actions.submitted), **updates({}, view_of(app, data[chosen]))}
+            return {**train.form.fill(app.submitted), **updates({}, view_of(app, data[chosen]))}
 
         def show_chosen(data: dict[Any, Any]) -> dict[Any, Any]:
             choice = choose(app, str(data[chosen_number]))

@@ -3,6 +3,8 @@
 import pytest
 from fake_app import FakeApp
 
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import build_config
 from lib_ti.errors import TIError
 from lib_ti.ui.actions import Actions, faults_of, preview_schedule
 
@@ -14,7 +16,8 @@ def test_train_starts_a_run_and_remembers_its_values_for_a_page_opened_later(app
     outcome = actions.train(values, resume=False)
     assert outcome.good
     assert outcome.faults == ()
-    assert actions.submitted == values
+    assert {path: app.submitted[path] for path in values} == values
+    assert build_config(TrainConfig, app.submitted), "every field, so that a page built anew is filled"
     assert app.jobs.current is not None
     assert app.jobs.current.wait(SOON)
     assert app.jobs.snapshot.state == "finished"
@@ -38,7 +41,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_first(app: FakeApp, values
     outcome = actions.train({**values, "embedding.name": "other"}, resume=False)
     assert not outcome.good
     assert "Train moth is still running" in outcome.html or "moth is still running" in outcome.html
-    assert actions.submitted["embedding.name"] == "moth"
+    assert app.submitted["embedding.name"] == "moth"
     actions.stop()
     assert app.jobs.current is not None
     assert app.jobs.current.wait(SOON)

@@ -1,0 +1,250 @@
+"""What the API answers, as /docs shows it. Numbers that are not finite come as null, which JSON has a word for."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class EncoderAnswer(BaseModel):
+    name: str = Field(description="clip_l, clip_h or clip_g.")
+    width: int
+
+
+class ModelAnswer(BaseModel):
+    """The checkpoint that is loaded."""
+
+    name: str
+    short_hash: str = Field(description="First 10 digits of the file's SHA-256; empty where it is not known.")
+    family: str = Field(description="sd1, sd2 or sdxl.")
+    encoders: list[EncoderAnswer]
+    prediction_type: str = Field(description="epsilon or v_prediction.")
+    native_size: int = Field(description="Side in pixels of the pictures it was trained on.")
+
+
+class MadeAnswer(BaseModel):
+    """A file that was written."""
+
+    file: str
+    family: str | None
+    vectors: int
+    notes: list[str] = Field(description="What was left out, and what its name will surprise with in prompts.")
+
+
+class AdviceAnswer(BaseModel):
+    message: str
+    hint: str
+
+
+class CheckAnswer(BaseModel):
+    """What an expression would give."""
+
+    rows: int | None = Field(description="Vectors of the result; null where it cannot be read.")
+    advice: list[AdviceAnswer]
+    error: str = Field(description="Why it cannot be read, with a caret under the place; else empty.")
+    span: list[int] | None = Field(description="From which character to which it cannot be read.")
+
+
+class LineAnswer(BaseModel):
+    first: int = Field(description="The first of its vectors, counted from 0.")
+    vectors: int
+    text: str
+    tokens: list[int]
+
+
+class FiguresAnswer(BaseModel):
+    min: float | None
+    max: float | None
+    sum: float | None
+    abs_sum: float | None
+    length: float | None = Field(description="L2 length; of several vectors, the mean of theirs.")
+    std: float | None
+
+
+class NearestAnswer(BaseModel):
+    token: int
+    text: str
+    cosine: float | None
+
+
+class VectorAnswer(BaseModel):
+    length: float | None
+    too_long: bool = Field(description="Over 10 times as long as the vocabulary's mean: drowns its neighbours.")
+    nearest: list[NearestAnswer]
+
+
+class TableAnswer(BaseModel):
+    encoder: str
+    width: int
+    vocabulary_length: float | None = Field(description="Mean L2 length of all tokens' vectors.")
+    figures: list[FiguresAnswer] = Field(description="One for each line.")
+    rows: list[VectorAnswer] = Field(description="One for each vector.")
+
+
+class PairAnswer(BaseModel):
+    cosine: float | None
+    distance: float | None
+    lengths: list[float | None]
+
+
+class SameAnswer(BaseModel):
+    same: bool
+    largest: dict[str, float | None] = Field(description="Largest difference of the conditioning.")
+    scale: dict[str, float | None] = Field(description="Its largest number, to measure that by.")
+
+
+class InspectAnswer(BaseModel):
+    title: str
+    lines: list[LineAnswer]
+    encoders: list[TableAnswer]
+    notes: list[str]
+    warnings: list[str]
+    compared: dict[str, list[PairAnswer]] | None = Field(
+        default=None, description="With `other`, vector by vector, by encoder."
+    )
+    same_as: SameAnswer | None = None
+
+
+class DecomposeAnswer(BaseModel):
+    expression: str = Field(description="To edit and merge again.")
+    residuals: dict[str, list[float | None]] = Field(
+        description="By encoder, the share of each vector's length that is left unexplained."
+    )
+
+
+class ConvertedAnswer(BaseModel):
+    file: str
+    notes: list[str] = Field(description="What was lost or assumed.")
+
+
+class ConvertAnswer(BaseModel):
+    written: list[ConvertedAnswer]
+    faults: list[str] = Field(description="What of a bundle could not be converted.")
+
+
+class LibraryEntry(BaseModel):
+    file: str = Field(description="Path in the embeddings folder, as other requests take it.")
+    name: str
+    family: str
+    vectors: int | None
+    step: int | None
+    date: str = Field(description="When it was made, else when its file was changed, ISO 8601.")
+    made_on: str = Field(description="The model's name.")
+    made_on_hash: str
+    recipe: str = Field(description="How it was made, in a few words.")
+    match: str | None = Field(description="For the loaded model: this, other (of its family), unknown or misfit.")
+    thumbnail: bool
+    namesakes: list[str] = Field(description="Other files of its name; prompts use only one of them.")
+    fault: str = Field(description="Why it cannot be read; else empty.")
+
+
+class LibraryAnswer(BaseModel):
+    folder: str
+    embeddings: list[LibraryEntry]
+
+
+class HeaderAnswer(LibraryEntry):
+    """All that is known of a file without its numbers."""
+
+    layout: str
+    widths: dict[str, int]
+    recipe_full: dict[str, Any]
+    token_tables: dict[str, str]
+    notes: list[str]
+
+
+class PlanAnswer(BaseModel):
+    """What a training would do."""
+
+    lines: list[str] = Field(description="The plan in words.")
+    warnings: list[str]
+    first_step: int
+    last_step: int
+    steps_per_epoch: int
+    pictures: int
+    embedding: str = Field(description="The file that it writes.")
+
+
+class PointAnswer(BaseModel):
+    step: int
+    steps: int = Field(description="Updates that this point stands for; the last of them is `step`.")
+    loss: float | None
+    low: float | None
+    high: float | None
+    rate: float | None
+
+
+class PreviewAnswer(BaseModel):
+    step: int
+    prompt: str
+    seed: int
+    file: str
+
+
+class FailureAnswer(BaseModel):
+    message: str
+    hint: str
+    expected: bool = Field(description="False for a bug, whose traceback is in the log.")
+
+
+class StatusAnswer(BaseModel):
+    """The run that goes on, else the one that ran last."""
+
+    job: int = Field(description="Counts up with each run; 0 where there was none.")
+    name: str
+    state: str = Field(description="idle, planning, running, paused, stopping, finished, stopped or failed.")
+    active: bool
+    status: str = Field(description="What it does now, such as encoding pictures.")
+    fraction: float | None = Field(description="How far that is, 0 to 1.")
+    model: str
+    first_step: int = Field(description="Updates that were done before this run began.")
+    step: int
+    last_step: int
+    epoch: int
+    loss: float | None
+    rate: float | None
+    norms: dict[str, float | None] = Field(description="Mean L2 length of the vectors by encoder.")
+    seconds_per_step: float | None
+    images_per_second: float | None
+    seconds_left: float | None
+    losses: list[PointAnswer]
+    preview: PreviewAnswer | None = Field(description="The newest; GET train/preview has the picture.")
+    result: str | None = Field(description="The embedding's file, once it is saved.")
+    failure: FailureAnswer | None
+
+
+class SavedAnswer(BaseModel):
+    step: int
+    kind: str = Field(description="embedding, copy, state, preview or plot.")
+    file: str
+
+
+class LogAnswer(BaseModel):
+    """What the run planned, warned of, wrote and drew."""
+
+    job: int
+    run_folder: str | None
+    plan: list[str]
+    warnings: list[str]
+    saved: list[SavedAnswer]
+    previews: list[PreviewAnswer]
+    settings: dict[str, Any] = Field(description="What it was started with, by dotted path.")
+    traceback: str = Field(description="Of a bug; else empty.")
+
+
+def number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def finite(value: Any) -> Any:
+    """The same JSON with null for every number that is not finite."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return number(value) if isinstance(value, float) else value
+
+
+def texts(paths: Iterable[Any]) -> list[str]:
+    return [str(path) for path in paths]

@@ -1,0 +1,88 @@
+"""Routes that list the embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from lib_ti.api.answers import HeaderAnswer, LibraryAnswer, LibraryEntry, finite, texts
+from lib_ti.api.refusal import UNKNOWN
+from lib_ti.api.route import about
+from lib_ti.api.values import NotFound, Values
+from lib_ti.errors import TIError
+from lib_ti.host import ModelInfo
+
+if TYPE_CHECKING:
+    from lib_ti.app import Entry
+
+_NOSNIFF = {"X-Content-Type-Options": "nosniff"}  # a browser must not take a stranger's file for a page
+_PICTURES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+def add_library_routes(router: APIRouter, values: Values) -> None:
+    app = values.app
+
+    @router.get("/library", **about(values))
+    def library(filter: str = "") -> LibraryAnswer:  # noqa: A002 - the parameter's word
+        """The embeddings of the folder, by their headers; `filter`: words that must all stand somewhere in an entry."""
+        found, now = app.library(typed=filter), loaded()
+        listed = [LibraryEntry(**entry_values(entry, now)) for entry in found if values.may_read(entry.path)]
+        return LibraryAnswer(folder=str(app.embeddings_folder()), embeddings=listed)
+
+    @router.get("/library/file", **about(values, UNKNOWN))
+    def header(file: str) -> HeaderAnswer:
+        """All that is known of one file without its numbers."""
+        entry = find(file)
+        about_it: dict[str, Any] = {"layout": "", "widths": {}, "recipe_full": {}, "token_tables": {}, "notes": []}
+        if entry.header:
+            about_it = {
+                "layout": entry.header.layout,
+                "widths": dict(entry.header.widths),
+                "recipe_full": finite(dict(entry.header.recipe)),
+                "token_tables": dict(entry.header.token_tables),
+                "notes": list(entry.header.notes),
+            }
+        return HeaderAnswer(**entry_values(entry, loaded()), **about_it)
+
+    picture = "The picture that WebUIs show for the embedding."
+
+    @router.get("/library/thumbnail", response_class=FileResponse, **about(values, UNKNOWN, picture=picture))
+    def thumbnail(file: str) -> FileResponse:
+        """The picture beside one file, or the file itself where the embedding is a picture."""
+        path = find(file).thumbnail
+        if path is None or not values.may_read(path):
+            raise NotFound(f"{file} has no picture.", "NAME.preview.png beside the file would be one.", "file")
+        return FileResponse(path, media_type=_PICTURES[path.suffix.lower()], headers=_NOSNIFF)
+
+    def loaded() -> ModelInfo | None:
+        try:
+            return app.model()
+        except TIError:  # the list is of use without a model too
+            return None
+
+    def find(file: str) -> Entry:
+        path = values.find_file(file)
+        for entry in app.library():
+            if entry.path.samefile(path):
+                return entry
+        raise NotFound(f"{file} is no embedding of the library.", "GET library lists the files.", "file")
+
+    def entry_values(entry: Entry, model: ModelInfo | None) -> dict[str, Any]:
+        header = entry.header
+        return {
+            "file": entry.path.relative_to(entry.folder).as_posix(),
+            "name": entry.name,
+            "family": entry.family,
+            "vectors": header.rows if header else None,
+            "step": header.step if header else None,
+            "date": entry.date,
+            "made_on": header.model_name if header else "",
+            "made_on_hash": header.model_hash if header else "",
+            "recipe": entry.recipe,
+            "match": entry.match(model) if model else None,
+            "thumbnail": entry.thumbnail is not None,
+            "namesakes": texts(entry.shadows),
+            "fault": entry.fault,
+        }

@@ -1,0 +1,126 @@
+"""Errors as answers: the status, and a body that says what is wrong, what to do and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from lib_ti.api.values import NotFound
+from lib_ti.errors import (
+    Busy,
+    EmbeddingExists,
+    Fault,
+    FaultList,
+    HostError,
+    InvalidText,
+    TIError,
+    TrainingFailed,
+    UnsupportedModel,
+)
+
+WRONG, UNKNOWN, CONFLICT, NO_MODEL, NO_ENTRY, NOT_JSON, FAILED = 422, 404, 409, 503, 401, 415, 500
+
+STATUSES: tuple[tuple[type[TIError], int], ...] = (
+    (NotFound, UNKNOWN),
+    (EmbeddingExists, CONFLICT),
+    (Busy, CONFLICT),
+    (HostError, NO_MODEL),
+    (UnsupportedModel, NO_MODEL),
+    (TrainingFailed, FAILED),
+    (TIError, WRONG),
+)
+"""The first that fits."""
+
+MEANINGS = {
+    NO_ENTRY: "User or password is wrong.",
+    UNKNOWN: "There is no such file, picture or run.",
+    CONFLICT: "A file would be overwritten, or a run is in the way.",
+    NOT_JSON: "The body is not sent as application/json.",
+    WRONG: "Values that cannot be used: every fault by its field.",
+    NO_MODEL: "There is no model that can do this.",
+}
+
+
+class FaultAnswer(BaseModel):
+    where: str = Field(description="A setting's dotted path, a file or a parameter.")
+    message: str
+    hint: str = ""
+
+
+class Refusal(BaseModel):
+    """Why a request was not carried out."""
+
+    error: str = Field(description="The kind: InvalidConfig, InvalidText, EmbeddingExists, Busy, NotFound …")
+    detail: str = Field(description="What is wrong; of a text, with a caret under the place.")
+    hint: str = Field(default="", description="What to do.")
+    faults: list[FaultAnswer] = Field(default=[], description="Every fault by its field.")
+    span: list[int] | None = Field(
+        default=None, description="Of a text: from which character to which it cannot be read."
+    )
+
+
+class RefusingRoute(APIRoute):
+    """Answers our own errors by itself, so that nothing is hung into the server, which is the host's."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            # A stranger's web page can make a browser send a form or plain text here, but not JSON.
+            kind = request.headers.get("content-type", "")
+            if request.method == "POST" and kind.partition(";")[0].strip().lower() != "application/json":
+                return refuse(NOT_JSON, Refusal(error="NotJson", detail=f"The body is {kind or 'untyped'}, not JSON."))
+            try:
+                return await handle(request)
+            except TIError as error:
+                return refuse(*describe(error))
+            except RequestValidationError as error:
+                faults = [_fault_of(one) for one in error.errors()]
+                return refuse(
+                    WRONG, Refusal(error="InvalidRequest", detail="The request cannot be read.", faults=faults)
+                )
+            except HTTPException as error:
+                refusal = Refusal(error=type(error).__name__, detail=str(error.detail))
+                return refuse(error.status_code, refusal, dict(error.headers or {}))
+
+        return answer
+
+
+def describe(error: TIError) -> tuple[int, Refusal]:
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    faults: tuple[Fault, ...] = ()
+    if isinstance(error, FaultList):
+        faults = error.faults
+    elif error.where:
+        faults = (Fault(error.where, error.message, error.hint),)
+    return status, Refusal(
+        error=type(error).__name__,
+        detail=str(error).removesuffix(error.hint).rstrip(),
+        hint=error.hint,
+        faults=[FaultAnswer(where=fault.where, message=fault.message, hint=fault.hint) for fault in faults],
+        span=[error.start, error.end] if isinstance(error, InvalidText) else None,
+    )
+
+
+def refuse(status: int, refusal: Refusal, headers: dict[str, str] | None = None) -> JSONResponse:
+    body = refusal.model_dump() if hasattr(refusal, "model_dump") else refusal.dict()  # pydantic 2, 1
+    return JSONResponse(_sendable(body), status, headers)
+
+
+def _fault_of(found: Any) -> FaultAnswer:
+    return FaultAnswer(where=".".join(str(part) for part in found["loc"]), message=str(found["msg"]))
+
+
+def _sendable(value: Any) -> Any:
+    """Halves of characters, which a request may hold, cannot be sent back."""
+    if isinstance(value, dict):
+        return {key: _sendable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_sendable(inner) for inner in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -1,0 +1,31 @@
+"""All routes, for a host's server to take in."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from lib_ti.api.access import Access, password_check
+from lib_ti.api.embeddings import add_embedding_routes
+from lib_ti.api.library import add_library_routes
+from lib_ti.api.refusal import RefusingRoute
+from lib_ti.api.training import add_training_routes
+from lib_ti.api.values import Values
+from lib_ti.app import App
+
+PREFIX = "/ti-lab/v1"
+
+
+def build_router(app: App, access: Access) -> APIRouter:
+    guards = [Depends(password_check(access.credentials))] if access.credentials else []
+    router = APIRouter(prefix=PREFIX, tags=["TI Lab"], route_class=RefusingRoute, dependencies=guards)
+    values = Values(app, access)
+    add_embedding_routes(router, values)
+    add_library_routes(router, values)
+    add_training_routes(router, values)
+    return router
+
+
+def add_routes(server: FastAPI, app: App, access: Access) -> None:
+    """Takes effect at once, also in a server that runs already."""
+    server.include_router(build_router(app, access))
+    server.openapi_schema = None  # one that was asked for before would miss them

@@ -1,0 +1,37 @@
+"""Config dataclasses as JSON schemas: what /docs shows of a request is what stands in `lib_ti/config`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, get_type_hints
+
+from lib_ti.config.option import Option
+
+_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def config_schema(config: type, defaults: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """An object's schema; `defaults` by dotted path go over the config's own."""
+    hints = get_type_hints(config)
+    properties, required = {}, []
+    for entry in fields(config):
+        kind, path = hints[entry.name], f"{prefix}{entry.name}"
+        if is_dataclass(kind):
+            properties[entry.name] = config_schema(kind, defaults, f"{path}.")  # type: ignore[arg-type]
+            if properties[entry.name].get("required"):
+                required.append(entry.name)
+        else:
+            about: Option = entry.metadata["option"]
+            properties[entry.name] = _field_schema(kind, about, defaults.get(path, entry.default))
+            if about.required:
+                required.append(entry.name)
+    schema = {"type": "object", "title": config.__name__, "properties": properties, "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+def _field_schema(kind: type, about: Option, default: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": _TYPES[kind], "title": about.label, "description": about.help}
+    limits = {"minimum": about.minimum, "maximum": about.maximum, "enum": list(about.choices) or None}
+    schema |= {key: limit for key, limit in limits.items() if limit is not None}
+    return schema if about.required else {**schema, "default": default}

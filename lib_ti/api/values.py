@@ -1,0 +1,106 @@
+"""From a request's JSON to values that are proven: by the settings' own rules, and that every path lies where it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lib_ti.api.access import Access, find_inside
+from lib_ti.app import App
+from lib_ti.config.tree import build_config, config_values, flatten, walk_options
+from lib_ti.errors import Fault, InvalidConfig, TIError
+
+Config = TypeVar("Config")
+
+SAME_AS_TRAIN = {"format": "save.format"}
+"""Settings of other requests that mean the same as one of the training, and share its default."""
+
+
+class NotFound(TIError):
+    """A file, picture or job that is not there."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """Reads requests for one App."""
+
+    app: App
+    access: Access
+
+    def defaults(self, config: type) -> dict[str, Any]:
+        """What the user has set for good of the settings of `config`."""
+        wanted = self.access.defaults
+        found = {path: SAME_AS_TRAIN.get(path, path) for path, *_ in walk_options(config)}
+        return {path: wanted[theirs] for path, theirs in found.items() if theirs in wanted}
+
+    def build(self, config: type[Config], given: Mapping[str, Any]) -> Config:
+        """Raises InvalidConfig with every fault; paths come out absolute."""
+        flat = {**self.defaults(config), **flatten(given)}
+        faults: list[Fault] = []
+        for path in flat.keys() & self._roots.keys():
+            try:
+                flat[path] = self._place(path, flat[path])
+            except InvalidConfig as error:
+                faults += error.faults
+        try:
+            built = build_config(config, flat)
+        except InvalidConfig as error:
+            raise InvalidConfig([*error.faults, *faults]) from None
+        if faults:
+            raise InvalidConfig(faults)
+        return built
+
+    def read(self, config: type, given: Mapping[str, Any]) -> dict[str, Any]:
+        """As `build`, in flat values for the App."""
+        return config_values(self.build(config, given))
+
+    def find_file(self, given: str, where: str = "file") -> Path:
+        """In the embeddings or the log folder. Raises InvalidConfig for a place elsewhere, NotFound where there is none."""
+        path = Path(self._place(where, given))
+        if not path.is_file():
+            raise NotFound(f"There is no {given!r}.", "GET library lists the files.", where)
+        return path
+
+    def may_read(self, path: Path) -> bool:
+        return find_inside(path, self._own) is not None
+
+    @property
+    def _own(self) -> list[Path]:
+        return [self.app.embeddings_folder(), self.app.host.log_folder()]
+
+    @property
+    def _roots(self) -> dict[str, list[Path]]:
+        """Every setting that takes a path, and the folders that it may lead into."""
+        embeddings, logs = self._own
+        return {
+            "data.folder": [*self.access.pictures, embeddings, logs],
+            "data.template": [embeddings, logs, *self.app.host.template_folders()],
+            "save.folder": [embeddings],
+            "save.log_folder": [logs],
+            "folder": [embeddings],
+            "file": [embeddings, logs],
+            "other": [embeddings, logs],
+        }
+
+    def _place(self, path: str, given: Any) -> Any:
+        """The path in full. What is no text is left for the settings' own rules to refuse."""
+        if isinstance(given, (list, tuple)):
+            return given
+        text = "" if given is None else str(given).strip()
+        if path == "data.template":
+            text = text.strip('"')
+            name = Path(text).stem if Path(text).suffix.lower() == ".txt" else text
+            if name == text or name in self.app.templates():  # without its ending it is looked up by its name alone
+                return name
+        if not text or (path == "other" and "'" in text):  # an expression
+            return text
+        roots = self._roots[path]
+        found = find_inside(text, roots)
+        if found is None:
+            hint = f"take one inside {', '.join(map(str, roots))}"
+            if path == "data.folder":
+                hint += "; more folders can be named in the settings of TI Lab"
+            raise InvalidConfig([Fault(path, f"the API does not reach {text!r}", hint)])
+        return str(found)

@@ -1,0 +1,71 @@
+"""A program loses: the list of the embeddings, and their pictures."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lib_ti.app import App
+from lib_ti.errors import HostError
+from tests.api.conftest import Ask
+
+
+@pytest.fixture
+def folder(post: Ask, app: App) -> Path:
+    post("merge", {"expression": "'red round'", "name": "moth"})
+    post("create", {"name": "bee", "init": "green", "folder": "insects"})
+    folder = app.host.embeddings_folder()
+    (folder / "broken.pt").write_bytes(b"junk")
+    Image.new("RGB", (8, 8)).save(folder / "moth.preview.png")
+    return folder
+
+
+def test_all_files_are_listed_with_how_they_were_made(get: Ask, folder: Path) -> None:
+    answer = get("library").json()
+    assert answer["folder"] == str(folder)
+    entries = {entry["name"]: entry for entry in answer["embeddings"]}
+    assert entries.keys() == {"moth", "bee", "broken"}
+    assert entries["bee"]["file"] == "insects/bee.safetensors"
+    assert entries["moth"]["recipe"] == "'red round'"
+    assert (entries["moth"]["vectors"], entries["moth"]["match"], entries["moth"]["thumbnail"]) == (2, "this", True)
+    assert entries["broken"]["fault"]
+    assert [entry["name"] for entry in get("library", filter="insects").json()["embeddings"]] == ["bee"]
+
+
+def test_the_list_needs_no_model(get: Ask, folder: Path, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise HostError("No model yet.")
+
+    monkeypatch.setattr(app.host, "model", none)
+    assert [entry["match"] for entry in get("library", filter="moth").json()["embeddings"]] == [None]
+
+
+def test_one_file_is_told_in_full(get: Ask, folder: Path) -> None:
+    answer = get("library/file", file="moth.safetensors").json()
+    assert answer["widths"] == {"clip_l": 6}
+    assert answer["recipe_full"]["expression"] == "'red round'"
+    assert get("library/file", file="broken.pt").json()["layout"] == ""
+    assert get("library/file", file="nothing.pt").status_code == 404
+    assert get("library/file", file="moth.preview.png").status_code == 404, "a thumbnail is no embedding"
+    assert get("library/file").status_code == 422
+
+
+def test_its_picture_comes_as_a_picture(get: Ask, folder: Path) -> None:
+    answer = get("library/thumbnail", file="moth.safetensors")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content == (folder / "moth.preview.png").read_bytes()
+    assert get("library/thumbnail", file="insects/bee.safetensors").status_code == 404
+
+
+def test_links_out_of_the_folder_are_not_followed(get: Ask, folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "moth.safetensors").replace(elsewhere / "secret.safetensors")
+    (folder / "moth.preview.png").replace(elsewhere / "secret.preview.png")
+    (folder / "link.safetensors").symlink_to(elsewhere / "secret.safetensors")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "insects" / "bee.preview.png").symlink_to(elsewhere / "secret.preview.png")
+    assert {entry["name"] for entry in get("library").json()["embeddings"]} == {"bee", "broken"}
+    assert get("library/file", file="link.safetensors").status_code == 404
+    assert get("library/file", file="linked/secret.safetensors").status_code == 404
+    assert get("library/thumbnail", file="insects/bee.safetensors").status_code == 404

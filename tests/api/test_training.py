@@ -1,0 +1,132 @@
+"""A program loses: a training that it can start, watch, steer, and take up again."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib_ti.app import App
+from lib_ti.embedding.files import load_embedding
+from tests.api.conftest import Ask, wheres
+
+SOON = 20.0
+
+
+@pytest.fixture
+def settings(pictures: Path) -> dict[str, Any]:
+    return {
+        "embedding": {"name": "moth", "init": "red"},
+        "data": {"folder": str(pictures), "template": "subject"},
+        "optim": {"steps": 12},
+        "preview": {"every": 6},
+        "run": {"seed": 3},
+    }
+
+
+def finish(app: App) -> None:
+    assert app.jobs.current is not None
+    assert app.jobs.current.wait(SOON)
+
+
+def test_preflight_says_what_would_be_done_and_does_nothing(post: Ask, app: App, settings: dict[str, Any]) -> None:
+    plan = post("train/preflight", settings).json()
+    assert (plan["first_step"], plan["last_step"], plan["pictures"]) == (0, 12, 4)
+    assert plan["embedding"] == str(app.host.embeddings_folder() / "moth.safetensors")
+    assert app.jobs.current is None
+
+
+def test_a_run_can_be_started_watched_and_resumed(post: Ask, get: Ask, app: App, settings: dict[str, Any]) -> None:
+    assert get("train/status").json()["state"] == "idle"
+    assert get("train/preview").status_code == 404
+    started = post("train/start", settings)
+    assert started.status_code == 202, started.text
+    finish(app)
+    status = get("train/status").json()
+    assert (status["state"], status["step"], status["active"]) == ("finished", 12, False)
+    assert load_embedding(Path(status["result"])).step == 12
+    assert [point["step"] for point in status["losses"]] == list(range(1, 13))
+    assert [point["step"] for point in get("train/status", since=10).json()["losses"]] == [11, 12]
+    assert get("train/preview").content == Path(status["preview"]["file"]).read_bytes()
+    assert get("train/preview", step=6).content.startswith(b"\x89PNG")
+    assert get("train/preview", step=7).status_code == 404
+    log = get("train/log").json()
+    assert [preview["step"] for preview in log["previews"]] == [0, 6, 12]
+    assert log["settings"]["optim.steps"] == 12
+    assert any("Pictures: 4" in line for line in log["plan"])
+    assert str(status["result"]) in [saved["file"] for saved in log["saved"]]
+
+    assert post("train/start", settings).status_code == 409, "a trained embedding is not trained over unasked"
+    again = {**settings, "embedding": {"name": "moth", "resume": True}, "optim": {"steps": 15}}
+    assert post("train/start", again).status_code == 202
+    finish(app)
+    status = get("train/status").json()
+    assert (status["first_step"], status["step"]) == (12, 15)
+
+
+def test_a_run_can_be_steered(post: Ask, get: Ask, app: App, settings: dict[str, Any]) -> None:
+    long = {**settings, "optim": {"steps": 100_000}, "preview": {"every": 0}, "save": {"every": 0}}
+    assert post("train/start", long).status_code == 202
+    assert post("train/start", {**long, "embedding": {"name": "other", "init": "red"}}).json()["error"] == "Busy"
+
+    def until(reached: Any) -> dict[str, Any]:
+        end = time.monotonic() + SOON
+        while not reached(status := get("train/status", since=10**6).json()):
+            assert time.monotonic() < end, status
+            time.sleep(0.01)
+        return status
+
+    until(lambda status: status["step"] > 0)
+    assert post("train/control", {"action": "pause"}).status_code == 200
+    paused = until(lambda status: status["state"] == "paused")
+    time.sleep(0.05)
+    assert get("train/status").json()["step"] == paused["step"]
+    post("train/control", {"action": "preview_now"})
+    post("train/control", {"action": "save_now"})
+    post("train/control", {"action": "continue"})
+    until(lambda status: status["preview"])
+    assert post("inspect", {"typed": "'red'", "same_as": "red"}).status_code == 409
+    post("train/control", {"action": "stop"})
+    finish(app)
+    assert until(lambda status: status["state"] == "stopped")["result"]
+    assert {"copy", "embedding"} <= {saved["kind"] for saved in get("train/log").json()["saved"]}
+    after = post("train/control", {"action": "stop"})
+    assert after.status_code == 409
+    assert wheres(post("train/control", {"action": "dance"})) == {"action"}
+
+
+def test_faulty_pictures_are_told_before_anything_starts(
+    post: Ask, app: App, settings: dict[str, Any], pictures: Path
+) -> None:
+    (pictures / "0.png").write_bytes(b"junk")
+    answer = post("train/start", settings)
+    assert answer.status_code == 422
+    assert "0.png" in answer.text
+    assert app.jobs.current is None
+
+
+def test_a_failed_run_says_so(post: Ask, get: Ask, app: App, settings: dict[str, Any]) -> None:
+    app.host.spoil_at = 3  # type: ignore[attr-defined]
+    post("train/start", settings)
+    finish(app)
+    status = get("train/status").json()
+    assert status["state"] == "failed"
+    assert status["failure"]["message"]
+    assert status["failure"]["expected"]
+
+
+def test_a_template_is_named_or_lies_in_a_folder_of_ours(
+    post: Ask, app: App, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    def with_template(name: str) -> Any:
+        return post("train/preflight", {**settings, "data": {**settings["data"], "template": name}})
+
+    own = tmp_path / "templates" / "mine.txt"
+    own.parent.mkdir()
+    own.write_text("a picture of [name]")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a secret of [name]")
+    for good in ("mine", "mine.txt", str(own), "subject.txt"):
+        assert with_template(good).status_code == 200, good
+    for bad in (str(secret), f'"{secret}"', f" {secret} ", f"{secret}/.", "../secret.txt", "~/secret.txt", "secret"):
+        assert with_template(bad).status_code == 422, bad
