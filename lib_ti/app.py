@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from lib_ti.config.again import AgainConfig
 from lib_ti.config.create import CreateConfig
 from lib_ti.config.merge import MergeConfig
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
+from lib_ti.config.tree import build_config, config_values
 from lib_ti.control import Control
 from lib_ti.events import Emit
 from lib_ti.host import Host, ImageRequest, ModelInfo
@@ -20,8 +21,9 @@ from lib_ti.pictures import Pictures
 if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
     from PIL.Image import Image
 
+    from lib_ti.again import Remade as Remade
     from lib_ti.embedding.convert import Conversion, Form
-    from lib_ti.embedding.embedding import Embedding
+    from lib_ti.embedding.embedding import Embedding as Embedding
     from lib_ti.embedding.folder import FolderEmbeddings
     from lib_ti.embedding.library import Entry as Entry
     from lib_ti.embedding.listing import Library
@@ -39,6 +41,10 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.training.plan import Plan
 
 
+Source: TypeAlias = "Path | str | Embedding"
+"""What can be looked at: a file by its path, typed text, or an embedding that is not saved."""
+
+
 @cache
 def shared_app(make_host: Callable[[], Host]) -> App:
     """One for each kind of host: a WebUI that builds its page anew finds the running job again."""
@@ -50,12 +56,14 @@ class App:
         self.host = host
         self.jobs = Jobs()
         self.pictures = Pictures(host)
+        self.submitted: dict[str, Any] = {}
+        """The settings of the newest training, which a page that is built anew shows."""
         self._names: tuple[str, ...] = ()
         self._words: Dictionary | None = None
-
-    def model(self) -> ModelInfo:
         self._library: Library | None = None
         self._known: tuple[list[Entry], ModelInfo, FolderEmbeddings] | None = None
+
+    def model(self) -> ModelInfo:
         return self.host.model()
 
     def embeddings_folder(self, folder: str = "") -> Path:
@@ -96,12 +104,34 @@ class App:
         self.host.refresh_embeddings()
         return made
 
-    def inspect(self, source: Path | str, by: Grouping = "vectors", nearest: int = 5) -> Inspection:
-        """A file by its path; typed text as an expression where it begins with a quote, else as a plain text."""
+    def build_merge(self, values: Mapping[str, Any]) -> list[Embedding]:
+        """What `merge` would save, edits and all, without a file; a name need not be chosen yet, nor is a long one refused."""
+        from lib_ti.merge.build import build_edited
+        from lib_ti.merge.edits import fit_to_chunk
+
+        config = build_config(MergeConfig, {**values, "name": values.get("name") or "merged"})
+        known = self._known_embeddings()
+        merged = build_edited(self.host, config, known, self._dictionary(known))
+        if config.over == "refuse":
+            return [merged]
+        return fit_to_chunk(merged, "crop" if config.over == "crop" else "split")
+
+    def make_again(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Iterator[Remade]:
+        """Make files again for the loaded model by their recipes and `AgainConfig` values: each as it is done, or why not."""
+        from lib_ti.again import make_again
+
+        config, known = build_config(AgainConfig, values), self._known_embeddings()
+        try:
+            yield from make_again(self.host, paths, config, known)
+        finally:
+            self.host.refresh_embeddings()
+
+    def inspect(self, source: Source, by: Grouping = "vectors", nearest: int = 5) -> Inspection:
+        """Typed text is an expression where it begins with a quote, else a plain text."""
         from lib_ti.inspect.inspection import inspect_embedding, inspect_typed
 
-        if isinstance(source, Path):
-            return inspect_embedding(self.load_embedding(source), self.host, by, nearest)
+        if not isinstance(source, str):
+            return inspect_embedding(self._loaded(source), self.host, by, nearest)
         return inspect_typed(source, self.host, self._known_embeddings(), by, nearest)
 
     def draw_heatmap(self, inspection: Inspection, dark: bool = False) -> bytes:
@@ -110,19 +140,19 @@ class App:
 
         return draw_heatmap(inspection, dark)
 
-    def compare(self, first: Path | str, second: Path | str) -> dict[str, list[RowPair]]:
-        """Row by row, by encoder; each a file by its path or an expression."""
+    def compare(self, first: Source, second: Source) -> dict[str, list[RowPair]]:
+        """Row by row, by encoder."""
         from lib_ti.inspect.compare import compare_embeddings
 
         return compare_embeddings(self._embedding(first), self._embedding(second))
 
-    def compare_with_text(self, source: Path | str, text: str, prompt: str = "[name]") -> Sameness:
+    def compare_with_text(self, source: Source, text: str, prompt: str = "[name]") -> Sameness:
         """Whether prompts with the embedding mean the same as prompts with `text` in its place."""
         from lib_ti.inspect.same_text import compare_with_text
 
         return compare_with_text(self.host, self._embedding(source), text, prompt)
 
-    def decompose(self, source: Path | str, most: int = 4) -> Decomposition:
+    def decompose(self, source: Source, most: int = 4) -> Decomposition:
         """The few tokens, at most `most` a vector, that come nearest: an expression to edit and merge again."""
         from lib_ti.merge.spelling import decompose
 
@@ -155,6 +185,12 @@ class App:
 
         return filter_entries(self._entries(self.embeddings_folder(folder), quick), typed)
 
+    def entry(self, path: Path) -> Entry:
+        """What the header of one file tells."""
+        from lib_ti.embedding.library import read_entry
+
+        return read_entry(path)
+
     def preflight(self, values: Mapping[str, Any]) -> Plan:
         """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
         from lib_ti.training.plan import plan_training
@@ -173,9 +209,9 @@ class App:
     def start_training(self, values: Mapping[str, Any]) -> Job:
         """Train in a job of its own; faults of the settings are raised here and now. Raises Busy while another job runs."""
         config = build_config(TrainConfig, values)
-        return self.jobs.start(
-            f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control)
-        )
+        job = self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control))
+        self.submitted = config_values(config)
+        return job
 
     def load_embedding(self, path: Path) -> Embedding:
         from lib_ti.embedding.files import load_embedding
@@ -208,13 +244,16 @@ class App:
             raise check.error
         return check.rows or 0
 
-    def _embedding(self, source: Path | str) -> Embedding:
-        """A file, or an expression's result, as the loaded model takes it."""
+    def _loaded(self, source: Path | Embedding) -> Embedding:
+        return self.load_embedding(source) if isinstance(source, Path) else source
+
+    def _embedding(self, source: Source) -> Embedding:
+        """As the loaded model takes it."""
         from lib_ti.expression.parser import parse_expression
         from lib_ti.merge.evaluate import build_embedding
 
-        if isinstance(source, Path):
-            return self.load_embedding(source).fit_to(self.model())
+        if not isinstance(source, str):
+            return self._loaded(source).fit_to(self.model())
         return build_embedding(parse_expression(source), source, self.host, self._known_embeddings())
 
     def _entries(self, folder: Path, quick: bool = False) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -74,6 +75,15 @@ class Embedding:
     def widths(self) -> dict[str, int]:
         """D by encoder."""
         return {encoder: tensor.shape[1] for encoder, tensor in self.vectors.items()}
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that tell these vectors from any others."""
+        found = blake2b(digest_size=8)
+        for encoder in sorted(self.vectors):
+            found.update(f"{encoder} {tuple(self.vectors[encoder].shape)} ".encode())
+            found.update(self.vectors[encoder].numpy().tobytes())
+        return found.hexdigest()
 
     def fit_to(self, model: ModelInfo) -> "Embedding":
         """The same with vectors named and ordered as `model` has its encoders. Raises InvalidEmbedding where it does not fit."""

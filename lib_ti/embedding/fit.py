@@ -24,6 +24,14 @@ def match_encoders(name: str, family: Family | None, widths: Mapping[str, int], 
     return keys
 
 
+def is_of_model(model_hash: str, model_name: str, model: ModelInfo) -> bool | None:
+    """Whether what was made on the model of that hash and name was made on `model`; None where nobody knows."""
+    for theirs, ours in ((model_hash, model.short_hash), (model_name, model.name)):
+        if theirs and ours:
+            return theirs.casefold() == ours.casefold()
+    return None
+
+
 def _title(family: Family | None) -> str:
     return FAMILY_TITLES[family] if family else "that width"
 

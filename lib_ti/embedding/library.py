@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from lib_ti.embedding.files import Header
-from lib_ti.embedding.fit import FAMILY_TITLES, match_encoders
+from lib_ti.embedding.fit import FAMILY_TITLES, is_of_model, match_encoders
 from lib_ti.embedding.header_cache import HeaderCache
 from lib_ti.embedding.name import HOST_SUFFIXES
 from lib_ti.embedding.recipe import describe_recipe
@@ -76,10 +76,8 @@ class Entry:
             match_encoders(header.name, header.family, header.widths, model)
         except InvalidEmbedding:
             return "misfit"
-        for theirs, ours in ((header.model_hash, model.short_hash), (header.model_name, model.name)):
-            if theirs and ours:
-                return "this" if theirs.casefold() == ours.casefold() else "other"
-        return "unknown"
+        same = is_of_model(header.model_hash, header.model_name, model)
+        return "unknown" if same is None else "this" if same else "other"
 
 
 def list_library(folder: Path, besides: Path | None = None) -> list[Entry]:
@@ -96,6 +94,12 @@ class Listing:
 
     entries: list[Entry]
     places: Mapping[Path, int]
+
+
+def read_entry(path: Path) -> Entry:
+    """One file by itself. Where it is gone, that is its fault."""
+    entry = _entry(path.parent, path, {}, _HEADERS)
+    return entry or Entry(path, path.parent, "", None, "There is no such file.")
 
 
 def read_listing(folder: Path, besides: Path | None, headers: HeaderCache) -> Listing:

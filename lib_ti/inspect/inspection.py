@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.recipe import describe_recipe
 from lib_ti.errors import InvalidText
 from lib_ti.expression.dictionary import Dictionary
 from lib_ti.expression.parser import parse_expression
@@ -23,13 +24,15 @@ _EXPRESSION = re.compile(r"[\s(-]*'")
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """`vectors`: [V, D] by encoder; each of `tables` has figures for every line and facts on every row."""
+    """`vectors`: [V, D] by encoder; each of `tables` has figures for every line and facts on every row; `recipe` is a line of
+    words on how it was made."""
 
     title: str
     vectors: Mapping[str, torch.Tensor]
     lines: tuple[Line, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
+    recipe: str = ""
 
     @property
     def warnings(self) -> list[str]:
@@ -37,7 +40,7 @@ class Inspection:
         return [text for table in self.tables for text in _warnings(table)]
 
     def values(self) -> dict[str, Any]:
-        """All but the vectors, in JSON's types."""
+        """All but vectors and recipe, in JSON's types."""
         return {
             "title": self.title,
             "lines": [asdict(line) for line in self.lines],
@@ -52,7 +55,8 @@ def inspect_embedding(
 ) -> Inspection:
     """A line a vector; one for all where `by` is "none". Raises InvalidEmbedding where it does not fit the host's model."""
     fitted = embedding.fit_to(host.model()) if host else embedding
-    return _inspect(fitted.name, fitted.vectors, _plain_lines(fitted.rows, by), host, nearest, fitted.notes)
+    seen = _inspect(fitted.name, fitted.vectors, _plain_lines(fitted.rows, by), host, nearest, fitted.notes)
+    return replace(seen, recipe=describe_recipe(fitted.recipe))
 
 
 def inspect_expression(

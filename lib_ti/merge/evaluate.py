@@ -38,8 +38,9 @@ class Matrices:
         return self._fetched[name]
 
     @property
-    def used(self) -> list[str]:
-        return sorted(self._fetched)
+    def used(self) -> dict[str, str]:
+        """The digests of the embeddings that have been fetched, by name."""
+        return {name: self._fetched[name].digest for name in sorted(self._fetched)}
 
     def rows(self, value: Vectors) -> int:
         return len(value[self.encoders[0]])

@@ -57,4 +57,5 @@ def test_json_tells_files_rows_and_advice(command: Command) -> None:
 def test_embeddings_of_another_folder_can_be_named(command: Command) -> None:
     command("merge", "'red round'", "--name", "foo", "--out", "first")
     assert "3 vectors" in command("merge", "'a foo'", "--name", "bar", "--embeddings", "first", "--out", "second")[1]
-    assert load_embedding(Path("second/bar.safetensors")).recipe["embeddings"] == ["foo"]
+    used = load_embedding(Path("first/foo.safetensors"))
+    assert load_embedding(Path("second/bar.safetensors")).recipe["embeddings"] == {"foo": used.digest}

@@ -73,3 +73,10 @@ def test_a_misfit_is_told_with_both_sizes_and_a_remedy(
         embedding.fit_to(model)
     assert all(word in str(caught.value) for word in words)
     assert "checkpoint" in caught.value.hint
+
+
+def test_vectors_are_told_apart_by_their_digest() -> None:
+    one = Embedding("x", {"clip_l": torch.ones(2, 4)})
+    assert one.digest == Embedding("y", {"clip_l": torch.ones(2, 4, dtype=torch.float16)}, step=5).digest
+    others = [{"clip_l": torch.ones(4, 2)}, {"clip_h": torch.ones(2, 4)}, {"clip_l": torch.ones(2, 4) + 1e-6}]
+    assert len({one.digest, *(Embedding("x", other).digest for other in others)}) == 4

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_ti.embedding.recipe import describe_recipe
+from lib_ti.embedding.recipe import describe_recipe, used_embeddings, why_not_again
 
 MERGE = {"source": "expression", "expression": "'cat'*0.5+'dog'"}
 
@@ -16,6 +16,12 @@ MERGE = {"source": "expression", "expression": "'cat'*0.5+'dog'"}
     [
         ({}, ""),
         (MERGE, "'cat'*0.5+'dog'"),
+        (
+            {**MERGE, "edits": {"arc_to": "'red'", "share": 0.5, "drop_zeros": True, "collapse": True, "length": -1}},
+            "'cat'*0.5+'dog', 0.5 of the way to 'red', zero vectors dropped, collapsed to one vector, as long as the vocabulary's",
+        ),
+        ({**MERGE, "edits": {"length": 2.0}, "part": "2 of 3"}, "'cat'*0.5+'dog', length 2.0, part 2 of 3"),
+        ({**MERGE, "cropped": 75}, "'cat'*0.5+'dog', cropped to 75"),
         ({"source": "text", "init": "a cat"}, "text 'a cat'"),
         ({"source": "embedding", "file": "x.pt"}, "rows of x.pt"),
         ({"source": "zeros"}, "zeros"),
@@ -40,7 +46,23 @@ def test_a_long_one_is_cut() -> None:
     assert told.endswith("…")
 
 
-KEYS = st.sampled_from(["source", "training", "start", "recipe", "init", "pictures", "expression", "embedding.init"])
+KEYS = st.sampled_from(
+    [
+        "source",
+        "edits",
+        "embeddings",
+        "arc_to",
+        "length",
+        "part",
+        "training",
+        "start",
+        "recipe",
+        "init",
+        "pictures",
+        "expression",
+        "embedding.init",
+    ]
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
@@ -51,3 +73,5 @@ JSON = st.recursive(
 @given(st.dictionaries(KEYS, JSON | st.sampled_from(["text", "expression", "conversion", "embedding"])))
 def test_nonsense_is_no_fault(recipe: dict[str, Any]) -> None:
     assert describe_recipe(recipe).isprintable()
+    assert all(isinstance(name, str) for name in used_embeddings(recipe))
+    why_not_again(recipe)

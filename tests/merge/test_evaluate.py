@@ -223,9 +223,10 @@ def test_numbers_past_float32_are_an_error_and_no_embedding() -> None:
 
 def test_the_result_knows_its_recipe() -> None:
     text = "'cat'*0.5+'mine'"
-    result = build_embedding(parse_expression(text), "mix", HOSTS["sd1"], {"mine": embedding("mine", 2)})
+    mine = embedding("mine", 2)
+    result = build_embedding(parse_expression(text), "mix", HOSTS["sd1"], {"mine": mine})
     assert (result.name, result.family, result.model_name, result.model_hash) == ("mix", "sd1", "small", "0123456789")
-    assert result.recipe == {"source": "expression", "expression": text, "embeddings": ["mine"]}
+    assert result.recipe == {"source": "expression", "expression": text, "embeddings": {"mine": mine.digest}}
     assert result.rows == 2
 
 

@@ -93,7 +93,7 @@ def test_edits_are_made_in_order_and_stand_in_the_recipe(tmp_path: Path) -> None
     for encoder, table in host.tables.items():
         mean = table[host.tokenize("cat dog")].mean(0, keepdim=True)
         torch.testing.assert_close(made.vectors[encoder], mean / mean.norm() * 2)
-    assert made.recipe["edits"] == {"drop_zeros": True, "collapse": True, "length": {"clip_l": 2.0, "clip_g": 2.0}}
+    assert made.recipe["edits"] == {"drop_zeros": True, "collapse": True, "length": 2.0}
 
 
 def test_length_minus_one_is_the_vocabularys_own(tmp_path: Path) -> None:
