@@ -1,4 +1,5 @@
-"""What a WebUI runs of us: it puts the tab "TI Lab" on the page, and lets every prompt hold expressions."""
+"""What a WebUI runs of us: it puts the tab "TI Lab" on the page and its settings among the others, lets every prompt hold
+expressions, and answers requests under /ti-lab/v1."""
 
 from typing import Any
 
@@ -7,15 +8,26 @@ from modules import script_callbacks
 # Here and not in the function: once this file is read, the WebUI takes our folder off sys.path, and only a package that
 # is known by then can import the rest of itself.
 from lib_ti.adapters.ldm.host import LdmHost
-from lib_ti.adapters.webui import prompts
+from lib_ti.adapters.webui import prompts, settings
 from lib_ti.app import shared_app
 
 
 def build() -> list[tuple[Any, str, str]]:
     from lib_ti.ui.tab import build_tab
 
-    return [(build_tab(shared_app(LdmHost)), "TI Lab", "ti_lab")]
+    return [(build_tab(shared_app(LdmHost), settings.defaults()), "TI Lab", "ti_lab")]
 
 
+def serve(_page: Any, server: Any) -> None:
+    from lib_ti.api.access import Access
+    from lib_ti.api.routes import add_routes
+
+    if settings.api_wanted():
+        access = Access(settings.credentials(), settings.picture_folders(), settings.defaults())
+        add_routes(server, shared_app(LdmHost), access)
+
+
+script_callbacks.on_ui_settings(settings.add_settings)
 script_callbacks.on_ui_tabs(build)
+script_callbacks.on_app_started(serve)
 prompts.register(shared_app(LdmHost))

@@ -41,9 +41,9 @@ class LdmHost:
         return Path(shared.cmd_opts.embeddings_dir)
 
     def log_folder(self) -> Path:
-        from modules import paths
+        from lib_ti.adapters.webui.settings import log_folder
 
-        return Path(paths.data_path) / "textual_inversion"
+        return log_folder()
 
     def template_folders(self) -> list[Path]:
         from modules import shared

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lib_ti.adapters.webui.hook import Hook
+from lib_ti.adapters.webui.settings import expressions_wanted
 from lib_ti.errors import TIError
 from lib_ti.expression.infotext import (
     EXACT,
@@ -73,7 +74,7 @@ def install(app: App) -> None:
         original: Callable[..., Any], p: Any, function: Any, required_prompts: Any, *args: Any, **kwargs: Any
     ) -> Any:
         _note(p, required_prompts)
-        if not any(map(may_hold_expression, required_prompts)):
+        if not any(map(_may_hold, required_prompts)):
             return original(p, function, required_prompts, *args, **kwargs)
         texts, words = app.place_expressions(required_prompts)
         prompts = copy(required_prompts)  # the WebUI's kind of list, which knows the picture's size
@@ -106,12 +107,16 @@ def write_out(app: App, counted: Any) -> None:
         known = shared.prompt_styles
         apply = known.apply_styles_to_prompt if counted.is_positive else known.apply_negative_styles_to_prompt
         prompt, styles = apply(prompt, styles), []
-    if may_hold_expression(prompt):
+    if _may_hold(prompt):
         try:
             prompt = rewrite_prompt(prompt, lambda text: " ".join([_ONE_TOKEN] * app.count_rows(text)))
         except TIError:
             return  # of an expression that is not complete yet, its letters are counted
         counted.prompt, counted.styles = prompt, styles
+
+
+def _may_hold(prompt: str) -> bool:
+    return may_hold_expression(prompt) and expressions_wanted()
 
 
 def _hook(owner: Any, name: str, around: Callable[..., Any]) -> None:
@@ -122,7 +127,7 @@ def _note(p: Any, required_prompts: Iterable[str]) -> None:
     """At the first prompts of a job: all its expressions are read, so that a mistake is told before any picture is made,
     and its infotexts will hold what was typed."""
     prompts = {*required_prompts, *(text for name in _PROMPTS for text in getattr(p, name, None) or ())}
-    if EXACT in p.extra_generation_params or not any(map(may_hold_expression, prompts)):
+    if EXACT in p.extra_generation_params or not any(map(_may_hold, prompts)):
         return
     expressions = [parse_expression(found.text) for prompt in prompts for found in find_expressions(prompt)]
     if expressions:
@@ -139,7 +144,7 @@ def _exact(p: Any, index: int, prompt_text: str, negative_prompt: str, **_: Any)
 
 def _parse_networks(original: Callable[[str], Any], prompt: str) -> Any:
     """`<lora:…>` in an expression's text is plain text."""
-    if not may_hold_expression(prompt):
+    if not _may_hold(prompt):
         return original(prompt)
     hidden, show = hide_expressions(prompt, comments=False)
     rest, networks = original(hidden)
@@ -148,7 +153,7 @@ def _parse_networks(original: Callable[[str], Any], prompt: str) -> Any:
 
 def _strip_comments(original: Callable[[str], str], prompt: str) -> str:
     """So is a `#`."""
-    if not may_hold_expression(prompt):
+    if not _may_hold(prompt):
         return original(prompt)
     hidden, show = hide_expressions(prompt, comments=True)
     return show(original(hidden))

@@ -1,0 +1,111 @@
+"""Our section of the WebUI's settings; and what its own Training section, its folders and its passwords mean for us."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lib_ti.config.option import Option
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import walk_options
+
+SECTION = ("ti_lab", "TI Lab")
+EXPRESSIONS, LOGS, PICTURES = "ti_lab_expressions", "ti_lab_log_folder", "ti_lab_picture_folders"
+
+LASTING = ("save.format", "preview.every", "save.every", "save.in_previews", "run.checkpointing")
+"""Settings of a training that users want otherwise for good. `save.format` counts for Create and Merge as well."""
+
+TRAINING = {
+    "training_write_csv_every": "save.csv_every",
+    "training_enable_tensorboard": "save.tensorboard",
+    "save_optimizer_state": "save.optim",
+    "unload_models_when_training": "run.offload_images",
+}
+"""The WebUI's own settings that mean the same as ours."""
+
+
+def add_settings() -> None:
+    """For `script_callbacks.on_ui_settings`."""
+    from modules import shared
+
+    known = {path: (default, about) for path, _, default, about in walk_options(TrainConfig)}
+    options = {
+        EXPRESSIONS: _option(True, Option("Expressions in prompts", "<'cat'*0.5 + 'dog'> is evaluated in every prompt.")),
+        **{key(path): _option(*known[path]).needs_reload_ui() for path in LASTING},
+        LOGS: _option("", Option("Log directory", "For copies, previews and logs of runs; empty is textual_inversion.")),
+        PICTURES: _option("", Option("Picture folders of the API", "Where requests may take training pictures from, one a line.")),
+    }  # fmt: skip
+    options[PICTURES].component_args = {"lines": 3}
+    for name in (LOGS, PICTURES):
+        options[name].restrict_api = True  # whoever holds the API's password must not let itself in further
+    for name, option in options.items():
+        shared.opts.add_option(name, option)
+
+
+def key(path: str) -> str:
+    """key("save.format") -> "ti_lab_save_format"."""
+    return f"ti_lab_{path.replace('.', '_')}"
+
+
+def defaults() -> dict[str, Any]:
+    """What the user has set for good, by dotted path. The WebUI's own settings count once they were changed: some of its
+    values, such as a row of losses every 500 steps, serve runs as long as its own."""
+    found = {path: _value(key(path)) for path in LASTING}
+    found |= {path: _value(name) for name, path in TRAINING.items() if _changed(name)}
+    return {path: value for path, value in found.items() if value is not None}
+
+
+def expressions_wanted() -> bool:
+    return _value(EXPRESSIONS) is not False
+
+
+def log_folder() -> Path:
+    from modules import paths
+
+    return Path(paths.data_path) / (str(_value(LOGS) or "").strip() or "textual_inversion")
+
+
+def picture_folders() -> tuple[Path, ...]:
+    return tuple(Path(line.strip()) for line in str(_value(PICTURES) or "").splitlines() if line.strip())
+
+
+def api_wanted() -> bool:
+    """Where the WebUI's own API is on. Without it nobody expects one, nor has given it a password."""
+    from modules import shared
+
+    return bool(shared.cmd_opts.api or shared.cmd_opts.nowebui)
+
+
+def credentials() -> dict[str, str]:
+    """Passwords by user: those of the API, else those of the page, since our API can do what our tab can."""
+    from modules import initialize_util, shared
+
+    pairs = (text.partition(":") for text in (shared.cmd_opts.api_auth or "").split(",") if text)
+    of_the_api = {user: password for user, _, password in pairs}
+    return of_the_api or {pair[0]: pair[-1] for pair in initialize_util.get_gradio_auth_creds()}
+
+
+def _option(default: Any, about: Option) -> Any:
+    from modules import options, shared
+
+    component: Any = None
+    arguments: dict[str, Any] | None = None
+    if about.choices:
+        component, arguments = shared.gr.Radio, {"choices": list(about.choices)}
+    elif type(default) is int:
+        arguments = {"precision": 0}
+    option = options.OptionInfo(default, about.label, component, arguments, section=SECTION, category_id="training")
+    return option.info(about.help)
+
+
+def _value(name: str) -> Any:
+    """None where the WebUI has no such setting."""
+    from modules import shared
+
+    return shared.opts.data.get(name)
+
+
+def _changed(name: str) -> bool:
+    from modules import shared
+
+    return name in shared.opts.data_labels and _value(name) not in (None, shared.opts.data_labels[name].default)
