@@ -14,7 +14,7 @@ from lib_ti.embedding.files import Header
 from lib_ti.embedding.fit import FAMILY_TITLES, is_of_model, match_encoders
 from lib_ti.embedding.header_cache import HeaderCache
 from lib_ti.embedding.name import HOST_SUFFIXES
-from lib_ti.embedding.recipe import describe_recipe
+from lib_ti.embedding.recipe import describe_recipe, why_not_again
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.host import ModelInfo
 
@@ -54,6 +54,11 @@ class Entry:
     def recipe(self) -> str:
         """How it was made, in a few words."""
         return describe_recipe(self.header.recipe) if self.header else ""
+
+    @property
+    def why_not_again(self) -> str:
+        """Why it cannot be made again for another model; "" where it can."""
+        return why_not_again(self.header.recipe) if self.header else self.fault
 
     @cached_property
     def words(self) -> str:

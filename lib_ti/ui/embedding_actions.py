@@ -14,7 +14,9 @@ from lib_ti.config.tree import build_config
 from lib_ti.errors import Busy, Fault, InvalidConfig, InvalidText, TIError
 from lib_ti.ui import figures, render, wording
 from lib_ti.ui.actions import Outcome, refused
+from lib_ti.ui.again_actions import AgainActions
 from lib_ti.ui.library_list import library_list
+from lib_ti.ui.origin import origin_card
 
 if TYPE_CHECKING:
     from lib_ti.app import Inspection
@@ -32,53 +34,77 @@ class Decomposed(Outcome):
     expression: str = ""
 
 
+@dataclass(frozen=True)
+class Inspected(Outcome):
+    """`again`: the file was made on another model, and its recipe suffices to make it again for this one."""
+
+    again: bool = False
+
+
 class EmbeddingActions:
     def __init__(self, app: App) -> None:
         self.app = app
+        self.again = AgainActions(app)
 
-    def check(self, expression: str) -> Outcome:
-        """While it is typed: nothing is computed."""
-        if not expression.strip():
-            return Outcome()
-        try:
-            checked = self.app.check_expression(expression)
-        except TIError as error:
-            return refused(error, MergeConfig)
-        if checked.error:
-            return Outcome(faults=(Fault("expression", figures.caret(checked.error)),))
-        return Outcome(figures.check(checked), good=True)
+    def check(self, expression: str, second: str = "") -> Outcome:
+        """While they are typed: nothing is computed. `second` is the expression at the other end of an arc."""
+        html, faults = "", tuple[Fault, ...]()
+        for field, text in (("expression", expression), ("arc_to", second)):
+            if not text.strip():
+                continue
+            try:
+                checked = self.app.check_expression(text)
+            except TIError as error:
+                return refused(error, MergeConfig)
+            if checked.error:
+                faults += (Fault(field, figures.caret(checked.error)),)
+            elif field == "expression":
+                html = figures.check(checked)
+        return Outcome(html, faults, good=bool(html) and not faults)
 
     def merge(self, values: Mapping[str, Any]) -> Merged:
         try:
             made = self.app.merge(values)
-            seen = self._picture(self.app.inspect(made[0].path))
+            seen = "".join(self._picture(self.app.inspect(one.path)) for one in made)
         except TIError as error:
             outcome = _refused(error, MergeConfig, "expression")
             return Merged(outcome.html, outcome.faults)
         return Merged(render.made(made, wording.MERGED_NEXT) + seen, good=True, name=made[0].name)
 
-    def look(self, expression: str) -> Outcome:
-        """The vectors of an expression that is not saved."""
-        checked = self.check(expression)
-        if not checked.good:
-            return checked if checked.faults else Outcome(checked.html, (Fault("expression", wording.NO_SOURCE),))
+    def preview(self, values: Mapping[str, Any]) -> Outcome:
+        """All that `merge` would save, with its edits, while nothing is saved."""
         try:
-            return Outcome(self._picture(self.app.inspect(expression)), good=True)
+            parts = self.app.build_merge(values)
+            html = "".join(self._picture(self.app.inspect(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
+        return Outcome(f'<p class="ti_lab_card ti_lab_soft">{wording.NOT_SAVED}</p>{html}', good=True)
 
-    def inspect(self, values: Mapping[str, Any]) -> Outcome:
+    def explain(self, values: Mapping[str, Any]) -> Outcome:
+        """What `merge` would save, with its edits, by few tokens."""
+        try:
+            parts = self.app.build_merge(values)
+            html = "".join(figures.decomposition(self.app.decompose(part)) for part in parts)
+        except TIError as error:
+            return _refused(error, MergeConfig, "expression")
+        return Outcome(html, good=True)
+
+    def inspect(self, values: Mapping[str, Any]) -> Inspected:
+        html, again = "", False
         try:
             config, source = self._source(values)
-            html = self._picture(self.app.inspect(source, config.by))  # type: ignore[arg-type]  # of its choices
+            if isinstance(source, Path):
+                html, again = self._origin(source)
+            html += self._picture(self.app.inspect(source, config.by))  # type: ignore[arg-type]  # of its choices
             if config.other:
                 other = self._file_or_expression(config.other)
                 html += figures.comparison(config.other, self.app.compare(source, other))
             if config.same_as:
                 html += self._same(source, config.same_as)
         except TIError as error:
-            return _refused(error, InspectConfig, "typed")
-        return Outcome(html, good=True)
+            outcome = _refused(error, InspectConfig, "typed")
+            return Inspected(html + outcome.html, outcome.faults, again=again)
+        return Inspected(html, good=True, again=again)
 
     def decompose(self, values: Mapping[str, Any]) -> Decomposed:
         try:
@@ -121,6 +147,13 @@ class EmbeddingActions:
     def _path(self, typed: str) -> Path:
         return self.app.embeddings_folder() / typed  # a path from the root stays as it is
 
+    def _origin(self, path: Path) -> tuple[str, bool]:
+        """What is to be told of the model that the file was made on, and whether it can be made again for the loaded one."""
+        entry, model = self.app.entry(path), self.app.model()
+        if entry.header is None:
+            return "", False
+        return origin_card(entry, model), entry.match(model) != "this" and not entry.why_not_again
+
     def _file_or_expression(self, typed: str) -> Path | str:
         path = self._path(typed)
         return typed if "'" in typed and not path.exists() else path
@@ -141,6 +174,6 @@ class EmbeddingActions:
 def _refused(error: TIError, config: type, field: str) -> Outcome:
     """A fault of a typed text stands beside its field, under a caret."""
     if isinstance(error, InvalidText):
-        fault = Fault(field, figures.caret(error))
+        fault = Fault(error.where or field, figures.caret(error))
         return Outcome(f"<div>{render.field_faults([fault])}</div>", (fault,))
     return refused(error, config)

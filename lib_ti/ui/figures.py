@@ -48,7 +48,8 @@ def caret(error: InvalidText) -> str:
 def inspection(seen: Inspection, light: bytes = b"", dark: bytes = b"") -> str:
     """A table for each encoder, and the heat map's PNG for either theme."""
     rows = len(seen.tables[0].rows)
-    notes = "".join(f"<p>{escape(text)}</p>" for text in seen.notes)
+    notes = f'<p class="ti_lab_soft">{escape(seen.recipe)}</p>' if seen.recipe else ""
+    notes += "".join(f"<p>{escape(text)}</p>" for text in seen.notes)
     notes += "".join(f'<p class="ti_lab_warning">{escape(text)}</p>' for text in seen.warnings)
     tables = "".join(_table(table, seen.lines) for table in seen.tables)
     pictures = "".join(

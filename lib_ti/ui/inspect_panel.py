@@ -10,7 +10,8 @@ import gradio as gr
 
 from lib_ti.config.inspect import InspectConfig
 from lib_ti.ui import compat, ids, wording
-from lib_ti.ui.embedding_actions import EmbeddingActions
+from lib_ti.ui.again_panel import AgainPanel, build_again
+from lib_ti.ui.embedding_actions import EmbeddingActions, Inspected
 from lib_ti.ui.form import Form
 
 SOURCE_FIELDS = {"embedding": "file", "typed": "typed"}
@@ -27,11 +28,18 @@ class InspectPanel:
     expression: Any
     result: Any
     tokens: Any
+    again: AgainPanel
+    offered: Any
 
     @property
     def opened(self) -> list[Any]:
         """What `open_file` updates."""
-        return [*self.form.outputs, *self.sources.values(), self.result, self.tokens, self.edit]
+        return [*self.form.outputs, *self.sources.values(), *self.seen]
+
+    @property
+    def seen(self) -> list[Any]:
+        """What is new with every inspection; `offered` holds what makes a file again."""
+        return [self.result, self.tokens, self.edit, self.offered, *self.again.shown]
 
 
 def build_inspect() -> InspectPanel:
@@ -51,10 +59,12 @@ def build_inspect() -> InspectPanel:
                 inspect = compat.button(wording.INSPECT, variant="primary", size="sm", elem_id=ids.part_id("inspect"))
                 decompose = compat.button(wording.DECOMPOSE, size="sm", elem_id=ids.part_id("decompose"))
                 edit = compat.button(wording.EDIT_IN_MERGE, visible=False, size="sm", elem_id=ids.part_id("edit"))
+        with gr.Column(visible=False, elem_id=ids.part_id("offered")) as offered:
+            again = build_again("again", wording.MAKE_AGAIN)
         tokens = compat.html(elem_id=ids.part_id("tokens"))
         result = compat.html(f'<p class="ti_lab_empty">{wording.INSPECT_INTRO}</p>', elem_id=ids.part_id("inspected"))
         expression = gr.State("")
-    return InspectPanel(form, sources, inspect, decompose, edit, expression, result, tokens)
+    return InspectPanel(form, sources, inspect, decompose, edit, expression, result, tokens, again, offered)
 
 
 def show_files(panel: InspectPanel, actions: EmbeddingActions) -> dict[Any, Any]:
@@ -70,9 +80,18 @@ def open_file(panel: InspectPanel, actions: EmbeddingActions, path: str) -> dict
         **panel.form.fill({"source": "embedding", "file": path}),
         **panel.form.show_faults(outcome.faults),
         **_show_source(panel, "embedding"),
+        **_show_seen(panel, outcome),
+    }
+
+
+def _show_seen(panel: InspectPanel, outcome: Inspected) -> dict[Any, Any]:
+    return {
         panel.result: gr.update(value=outcome.html),
         panel.tokens: gr.update(value=""),
         panel.edit: gr.update(visible=False),
+        panel.offered: gr.update(visible=outcome.again),
+        panel.again.result: gr.update(value=""),
+        **panel.again.form.show_faults(()),
     }
 
 
@@ -92,12 +111,7 @@ def wire_inspect(
 
     def inspect(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.inspect(form.values(data))
-        return {
-            panel.result: gr.update(value=outcome.html),
-            panel.tokens: gr.update(value=""),
-            panel.edit: gr.update(visible=False),
-            **form.show_faults(outcome.faults),
-        }
+        return {**_show_seen(panel, outcome), **form.show_faults(outcome.faults)}
 
     def decompose(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.decompose(form.values(data))
@@ -108,13 +122,20 @@ def wire_inspect(
             **form.show_faults(outcome.faults),
         }
 
+    def make_again(data: dict[Any, Any]) -> dict[Any, Any]:
+        outcome, new = actions.again.one(str(data[form.components["file"]]), panel.again.form.values(data))
+        updates = open_file(panel, actions, str(new)) if new else {}
+        shown = {panel.again.result: gr.update(value=outcome.html), panel.offered: gr.update(visible=True)}
+        return {**updates, **panel.again.form.show_faults(outcome.faults), **shown}
+
     def edit(data: dict[Any, Any]) -> dict[Any, Any]:
         return {expression: gr.update(value=data[panel.expression]), **go_to("merge")}
 
     faults = list(form.faults.values())
-    shown = [panel.result, panel.tokens, panel.edit, *faults]
     compat.on(source.change, show_source, {source}, list(panel.sources.values()))
-    compat.on(panel.inspect.click, inspect, form.inputs, shown, queue=True)
+    compat.on(panel.inspect.click, inspect, form.inputs, [*panel.seen, *faults], queue=True)
+    file = {form.components["file"]}
+    compat.on(panel.again.make.click, make_again, panel.again.form.inputs | file, panel.opened, queue=True)
     compat.on(
         panel.decompose.click, decompose, form.inputs, [panel.tokens, panel.expression, panel.edit, *faults], queue=True
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lib_ti.host import ModelInfo
 from lib_ti.ui import wording
+from lib_ti.ui.origin import origin
 from lib_ti.ui.pictures import find_data_uri
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ def _row(entry: Entry, model: ModelInfo | None) -> str:
     if model:
         match = entry.match(model)
         if match == "misfit":
-            family += _mark(wording.OTHER_FAMILY if header.family != model.family else wording.MISFIT)
+            family += _mark(
+                wording.OTHER_FAMILY if header.family != model.family else wording.MISFIT, origin(entry, model)
+            )
         elif match == "other":
-            made_on += _mark(wording.OTHER_MODEL)
+            made_on += _mark(wording.OTHER_MODEL, origin(entry, model))
     numbers = f"<td>{header.rows}</td><td>{header.step or ''}</td>"
     return (
         f"<tr><td>{picture}</td><td>{name}</td><td>{family}</td>{numbers}<td>{made_on}</td>"
@@ -64,5 +67,5 @@ def _row(entry: Entry, model: ModelInfo | None) -> str:
     )
 
 
-def _mark(words: str) -> str:
-    return f' <span class="ti_lab_chip warn">{words}</span>'
+def _mark(words: str, title: str) -> str:
+    return f' <span class="ti_lab_chip warn" title="{escape(title)}">{words}</span>'

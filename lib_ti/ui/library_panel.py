@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from lib_ti.ui import compat, ids, wording
+from lib_ti.ui.again_panel import AgainPanel, build_again
 from lib_ti.ui.embedding_actions import EmbeddingActions
 
 
@@ -17,6 +18,7 @@ class LibraryPanel:
     typed: Any
     refresh: Any
     shown: Any
+    again: AgainPanel
 
 
 def build_library() -> LibraryPanel:
@@ -31,8 +33,11 @@ def build_library() -> LibraryPanel:
                 elem_id=ids.part_id("filter"),
             )
             refresh = compat.button(wording.REFRESH, scale=1, min_width=110, size="sm", elem_id=ids.part_id("refresh"))
+        with gr.Accordion(wording.MAKE_AGAIN, open=False, elem_id=ids.part_id("library_again")):
+            compat.html(f'<p class="ti_lab_soft">{wording.AGAIN_HELP}</p>')
+            again = build_again("again_all", wording.MAKE_LISTED_AGAIN)
         shown = compat.html(elem_id=ids.part_id("library"))
-    return LibraryPanel(typed, refresh, shown)
+    return LibraryPanel(typed, refresh, shown, again)
 
 
 def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any) -> None:
@@ -44,6 +49,14 @@ def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any) -> No
 
         return shown
 
+    def make_again(data: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+        typed, form = str(data[panel.typed] or ""), panel.again.form
+        for outcome in actions.again.listed(typed, form.values(data)):
+            yield {panel.again.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+        yield {panel.shown: gr.update(value=actions.library(typed))}
+
+    made = [*panel.again.shown, panel.shown]
+    compat.on(panel.again.make.click, make_again, panel.again.form.inputs | {panel.typed}, made, queue=True)
     compat.on(panel.typed.change, show(quick=True), {panel.typed}, [panel.shown])
     for event in (panel.refresh.click, tab.select):
         compat.on(event, show(quick=False), {panel.typed}, [panel.shown])

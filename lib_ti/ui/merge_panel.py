@@ -10,6 +10,7 @@ import gradio as gr
 
 from lib_ti.config.merge import MergeConfig
 from lib_ti.ui import compat, ids, wording
+from lib_ti.ui.actions import Outcome
 from lib_ti.ui.embedding_actions import EmbeddingActions
 from lib_ti.ui.form import Form
 
@@ -23,6 +24,7 @@ class MergePanel:
     checked: Any
     merge: Any
     look: Any
+    explain: Any
     use: Any
     saved: Any
     result: Any
@@ -50,10 +52,11 @@ def build_merge(defaults: Mapping[str, Any]) -> MergePanel:
             with gr.Row(elem_classes=[ids.BUTTONS]):
                 merge = compat.button(wording.MERGE, variant="primary", size="sm", elem_id=ids.part_id("merge"))
                 look = compat.button(wording.LOOK, size="sm", elem_id=ids.part_id("look"))
+                explain = compat.button(wording.DECOMPOSE, size="sm", elem_id=ids.part_id("explain"))
                 use = compat.button(wording.USE_FOR_TRAINING, interactive=False, size="sm", elem_id=ids.part_id("use"))
         result = compat.html(f'<p class="ti_lab_empty">{wording.MERGE_INTRO}</p>', elem_id=ids.part_id("merged"))
         saved = gr.State({})
-    return MergePanel(form, checked, merge, look, use, saved, result)
+    return MergePanel(form, checked, merge, look, explain, use, saved, result)
 
 
 def wire_merge(
@@ -61,12 +64,13 @@ def wire_merge(
 ) -> None:
     """`go_to` gives the update that shows another panel."""
     form = panel.form
-    expression = form.components["expression"]
+    expressions = [form.components[path] for path in ("expression", "arc_to")]
+    carets = [form.faults[path] for path in ("expression", "arc_to")]
 
     def check(data: dict[Any, Any]) -> dict[Any, Any]:
-        outcome = actions.check(str(data[expression] or ""))
-        fault = form.show_faults(outcome.faults)[form.faults["expression"]]
-        return {panel.checked: gr.update(value=outcome.html), form.faults["expression"]: fault}
+        outcome = actions.check(*(str(data[expression] or "") for expression in expressions))
+        shown = form.show_faults(outcome.faults)
+        return {panel.checked: gr.update(value=outcome.html), **{caret: shown[caret] for caret in carets}}
 
     def merge(data: dict[Any, Any]) -> dict[Any, Any]:
         values = form.values(data)
@@ -79,15 +83,20 @@ def wire_merge(
             updates[panel.use] = gr.update(interactive=True)
         return updates
 
-    def look(data: dict[Any, Any]) -> dict[Any, Any]:
-        outcome = actions.look(str(data[expression] or ""))
-        return {panel.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+    def show(action: Callable[[Mapping[str, Any]], Outcome]) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
+        def shown(data: dict[Any, Any]) -> dict[Any, Any]:
+            outcome = action(form.values(data))
+            return {panel.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+
+        return shown
 
     def use(data: dict[Any, Any]) -> dict[Any, Any]:
         return {**train.fill(data[panel.saved]), **go_to("train")}
 
     faults = list(form.faults.values())
-    compat.on(expression.change, check, {expression}, [panel.checked, form.faults["expression"]])
+    for expression in expressions:
+        compat.on(expression.change, check, set(expressions), [panel.checked, *carets])
     compat.on(panel.merge.click, merge, form.inputs, [panel.result, panel.saved, panel.use, *faults], queue=True)
-    compat.on(panel.look.click, look, {expression}, [panel.result, *faults], queue=True)
+    for button, action in ((panel.look, actions.preview), (panel.explain, actions.explain)):
+        compat.on(button.click, show(action), form.inputs, [panel.result, *faults], queue=True)
     compat.on(panel.use.click, use, {panel.saved}, [*train.components.values(), *go_to("train")])

@@ -50,7 +50,8 @@ CREATED_NEXT = "Its name now stands in Train."
 SCHEDULE_ENDS = "The last stage ends at step {step}, before max steps: training ends there."
 
 MERGE = "Merge and save"
-LOOK = "Show expression"
+LOOK = "Preview"
+NOT_SAVED = "Not saved yet: this is what Merge and save would write."
 USE_FOR_TRAINING = "Use for training"
 INSPECT = "Inspect"
 DECOMPOSE = "Explain by tokens"
@@ -58,8 +59,8 @@ EDIT_IN_MERGE = "Edit in Merge"
 REFRESH = "Refresh"
 
 MERGE_INTRO = (
-    "Words and embeddings stand in quotes: 'cat'*0.5 + 'dog'. The result is checked while you type; its vectors, and the "
-    "tokens nearest to them, appear below once it is merged or shown."
+    "Words and embeddings stand in quotes: 'cat'*0.5 + 'dog'. The expression is checked while you type; Preview shows the "
+    "vectors with all edits, and the tokens nearest to them, before anything is saved."
 )
 INSPECT_INTRO = (
     "Shows how long an embedding's vectors are beside those of ordinary words, and which tokens are nearest. Vectors many "
@@ -73,6 +74,20 @@ FILTER_HELP = "Words that must all stand somewhere: in name, folder, family, mod
 OTHER_FAMILY = "other family"
 MISFIT = "does not fit"
 OTHER_MODEL = "other model"
+MADE_ON = "Made on {theirs}; loaded is {ours}."
+MADE_HERE = "Made on {ours}, the loaded model."
+MADE_ON_UNKNOWN = "It does not say which model it was made on; loaded is {ours}."
+NOT_AGAIN = "It cannot be made again for this model. {reason}"
+MAKE_AGAIN = "Make again for this model"
+MAKE_LISTED_AGAIN = "Make the listed ones again"
+AGAIN_HELP = (
+    "Evaluates the recipes of the files listed below on the loaded model: of merges with their edits, and of what was created "
+    "from words. What is of this model already is passed over."
+)
+AGAIN_NOTHING = "Nothing to do: no file of the list was made on another model."
+AGAIN_PROGRESS = "{done:,} of {total:,}"
+AGAIN_DONE = "Made again: {made:,}. Not made: {faults:,}."
+AGAIN_MORE = "and {count:,} more"
 SAME = "The model reads it the same as the text."
 NOT_SAME = "The model does not read it the same as the text."
 RESIDUAL = "Left unexplained in {encoder}: {share} % of the length at most, {mean} % on average."

@@ -1,6 +1,7 @@
 """What Merge, Inspect and Library do, on a real (small) host: a refusal stands beside its field, a result can be read."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,8 +71,9 @@ def test_a_merge_is_saved_and_shown_and_its_name_handed_on(actions: EmbeddingAct
 def test_a_merge_that_cannot_be_is_told_beside_its_field(one: EmbeddingActions):
     assert [fault.where for fault in one.merge({**RED, "expression": "'red"}).faults] == ["expression"]
     assert [fault.where for fault in one.merge({**RED, "name": ""}).faults] == ["name"]
-    assert [fault.where for fault in one.look("").faults] == ["expression"]
-    assert [fault.where for fault in one.look("red").faults] == ["expression"], "not taken for a plain text"
+    assert [fault.where for fault in one.preview({}).faults] == ["expression"]
+    assert [fault.where for fault in one.preview({"expression": "red"}).faults] == ["expression"], "no plain text"
+    assert [fault.where for fault in one.merge({**RED, "arc_to": "'red"}).faults] == ["arc_to"]
 
 
 def test_what_is_over_75_vectors_is_refused_or_split(one: EmbeddingActions, tmp_path: Path):
@@ -82,9 +84,52 @@ def test_what_is_over_75_vectors_is_refused_or_split(one: EmbeddingActions, tmp_
     assert sorted(path.name for path in tmp_path.rglob("*.safetensors")) == ["long-1.safetensors", "long-2.safetensors"]
 
 
-def test_an_expression_is_seen_without_a_file(one: EmbeddingActions, tmp_path: Path):
-    assert "2 vectors" in one.look("'red round'*2").html
+EDITS: list[dict[str, Any]] = [
+    {},
+    {"arc_to": "'blue'", "share": 0.25},
+    {"drop_zeros": True},
+    {"collapse": True},
+    {"length": -1.0},
+    {"over": "crop"},
+    {"over": "split"},
+]
+
+
+@pytest.mark.parametrize("edits", EDITS)
+def test_a_preview_shows_exactly_what_would_be_saved_and_saves_nothing(
+    one: EmbeddingActions, tmp_path: Path, edits: dict[str, Any]
+):
+    values = {"expression": "'red round':74,'green','blue'", "name": "x", "over": "crop", **edits}
+    preview = one.preview(values)
     assert list(tmp_path.rglob("*.safetensors")) == []
+    saved = one.merge(values)
+    assert preview.good
+    assert saved.good, saved
+    tables = [
+        outcome.html[outcome.html.index('<section class="ti_lab_card ti_lab_seen') :] for outcome in (preview, saved)
+    ]
+    assert tables[0] == tables[1]
+    assert tables[0].count("ti_lab_seen") == (2 if edits == {"over": "split"} else 1), "every part"
+    assert "green" in tables[0], "how it is made"
+
+
+def test_a_preview_needs_no_name_and_refuses_no_length(one: EmbeddingActions):
+    assert "80 vectors" in one.preview({"expression": "'red':80"}).html
+    assert "below the least" in one.preview({"expression": "'red'", "length": -2}).faults[0].message
+
+
+def test_what_is_not_saved_yet_is_explained_with_its_edits(one: EmbeddingActions, tmp_path: Path):
+    html = one.explain({"expression": "'red','red':1", "collapse": True, "length": 5.0}).html
+    assert html.count("<pre>") == 1
+    assert one.explain({"expression": "'red':80", "over": "split"}).html.count("<pre>") == 2
+    assert [fault.where for fault in one.explain({"expression": "'red'*"}).faults] == ["expression"]
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_the_second_expression_is_checked_while_typed_too(one: EmbeddingActions):
+    assert [fault.where for fault in one.check("'red'", "'blue'*").faults] == ["arc_to"]
+    assert "1 vector" in one.check("'red'", "'blue'").html
+    assert [fault.where for fault in one.check("'red'+", "'blue'*").faults] == ["expression", "arc_to"]
 
 
 def test_files_texts_and_expressions_can_be_inspected(actions: EmbeddingActions, tmp_path: Path):

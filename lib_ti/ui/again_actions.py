@@ -1,0 +1,88 @@
+"""What the buttons that make files again for the loaded model do, without gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lib_ti.app import App
+from lib_ti.config.again import AgainConfig
+from lib_ti.errors import TIError
+from lib_ti.ui import render, wording
+from lib_ti.ui.actions import Outcome, refused
+
+if TYPE_CHECKING:
+    from lib_ti.app import Remade
+
+MOST_NAMES = 20
+"""Files named for one reason why they could not be made again."""
+
+
+class AgainActions:
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def one(self, file: str, values: Mapping[str, Any]) -> tuple[Outcome, Path | None]:
+        """`file` as Inspect names it; and where its new form lies."""
+        try:
+            (done,) = self.app.make_again([self.app.embeddings_folder() / file], values)
+        except TIError as error:
+            return refused(error, AgainConfig), None
+        if done.made is None:
+            return Outcome(_faults([done])), None
+        return Outcome(render.made([done.made], wording.MERGED_NEXT), good=True), done.made.path
+
+    def listed(self, typed: str, values: Mapping[str, Any]) -> Iterator[Outcome]:
+        """All that the filter `typed` lets through and that are not of the loaded model: first how far it is, then the result."""
+        done: list[Remade] = []
+        try:
+            model = self.app.model()
+            entries = [entry for entry in self.app.library(typed=typed) if entry.header]
+            paths = [entry.path for entry in entries if entry.match(model) != "this"]
+            for one in self.app.make_again(paths, values):
+                done.append(one)
+                yield Outcome(_progress(len(done), len(paths), one))
+        except TIError as error:
+            yield refused(error, AgainConfig)
+            return
+        yield Outcome(_summary(done), good=True)
+
+
+def _progress(done: int, total: int, one: Remade) -> str:
+    told = wording.AGAIN_PROGRESS.format(done=done, total=total)
+    return (
+        f'<section class="ti_lab_card ti_lab_progress"><div class="ti_lab_row"><b>{escape(one.path.stem)}</b>'
+        f'<span class="ti_lab_count">{told}</span></div>'
+        f'<div class="ti_lab_bar" role="progressbar"><i style="width:{100 * done / total:.2f}%"></i></div></section>'
+    )
+
+
+def _summary(done: Sequence[Remade]) -> str:
+    if not done:
+        return f'<p class="ti_lab_empty">{wording.AGAIN_NOTHING}</p>'
+    made, faults = [one.made for one in done if one.made], [one for one in done if one.made is None]
+    told = wording.AGAIN_DONE.format(made=len(made), faults=len(faults))
+    noted = [(one.name, " ".join(one.notes)) for one in made if one.notes]
+    notes = "".join(f"<p>{escape(name)}: {escape(words)}</p>" for name, words in noted[:MOST_NAMES])
+    if len(noted) > MOST_NAMES:
+        notes += f"<p>{wording.AGAIN_MORE.format(count=len(noted) - MOST_NAMES)}</p>"
+    colour = "ti_lab_good" if made else "ti_lab_warning"
+    return f'<section class="ti_lab_card"><p class="{colour}">{told}</p>{notes}{_faults(faults)}</section>'
+
+
+def _faults(faults: Sequence[Remade]) -> str:
+    """By reason, with the files that it is true of."""
+    if not faults:
+        return ""
+    names: dict[str, list[str]] = {}
+    for one in faults:
+        names.setdefault(one.fault, []).append(one.path.stem)
+    items = "".join(f"<li><b>{escape(_listed(files))}:</b> {escape(reason)}</li>" for reason, files in names.items())
+    return f'<div class="ti_lab_failure" role="alert"><ul>{items}</ul></div>'
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [wording.AGAIN_MORE.format(count=len(names) - MOST_NAMES)] if len(names) > MOST_NAMES else []
+    return ", ".join([*names[:MOST_NAMES], *more])

@@ -1,0 +1,107 @@
+"""What the user sees who loads another model: which files are not of it, and how they are made again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib_ti.app import App
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.files import load_embedding, save_embedding
+from lib_ti.ui.embedding_actions import EmbeddingActions
+from tests.test_again import Finetune
+from tests.toy_host import ToyHost
+
+Made = Callable[..., Path]
+
+
+@pytest.fixture
+def merged(tmp_path: Path) -> Made:
+    """Merges on an older model."""
+    old = App(ToyHost(tmp_path))
+
+    def merged(name: str, expression: str = "'red'*0.5") -> Path:
+        (made,) = old.merge({"expression": expression, "name": name})
+        return made.path
+
+    return merged
+
+
+@pytest.fixture
+def actions(tmp_path: Path) -> EmbeddingActions:
+    return EmbeddingActions(App(Finetune(tmp_path)))
+
+
+def test_a_file_of_another_model_is_marked_in_the_list_and_where_it_is_looked_at(
+    actions: EmbeddingActions, merged: Made
+):
+    merged("moth")
+    words = "Made on toy (0123456789, SD 1); loaded is fine tune/v2 (ffffffffff, SD 1)."
+    assert words in actions.library("")
+    seen = actions.inspect({"file": "moth.safetensors"})
+    assert words in seen.html
+    assert seen.again
+    assert actions.again.one("moth.safetensors", {"overwrite": True})[0].good
+    seen = actions.inspect({"file": "moth.safetensors"})
+    assert "Made on fine tune/v2 (ffffffffff, SD 1), the loaded model." in seen.html
+    assert not seen.again
+    assert "loaded is" not in actions.library("")
+
+
+def test_a_file_of_another_family_cannot_be_looked_at_but_made_again(tmp_path: Path, merged: Made):
+    merged("moth")
+    actions = EmbeddingActions(App(Finetune(tmp_path, "sdxl")))
+    seen = actions.inspect({"file": "moth.safetensors"})
+    assert not seen.good
+    assert "loaded is fine tune/v2 (ffffffffff, SDXL)" in seen.html
+    assert seen.again
+    outcome, new = actions.again.one("moth.safetensors", {"name": "[name]-xl"})
+    assert outcome.good
+    assert new
+    assert load_embedding(new).family == "sdxl"
+
+
+def test_a_file_without_a_recipe_is_told_plainly(actions: EmbeddingActions, tmp_path: Path):
+    path = tmp_path / "embeddings" / "wild.pt"
+    save_embedding(Embedding("wild", {"clip_l": torch.ones(1, 6)}, model_name="other"), path)
+    seen = actions.inspect({"file": "wild.pt"})
+    assert "It cannot be made again for this model. Its file does not say how it was made." in seen.html
+    assert not seen.again
+    outcome, new = actions.again.one("wild.pt", {})
+    assert "does not say how it was made" in outcome.html
+    assert new is None
+
+
+def test_nothing_is_overwritten_unasked_and_faults_stand_beside_their_fields(actions: EmbeddingActions, merged: Made):
+    path = merged("moth")
+    before = path.read_bytes()
+    assert "exists already" in actions.again.one("moth.safetensors", {})[0].html
+    assert [fault.where for fault in actions.again.one("moth.safetensors", {"name": ""})[0].faults] == ["name"]
+    assert path.read_bytes() == before
+
+
+def test_a_whole_list_is_made_again_with_its_progress(actions: EmbeddingActions, merged: Made, tmp_path: Path):
+    for name in ("ant", "bee", "moth"):
+        merged(name)
+    merged("swarm", "'ant'+'bee'")
+    save_embedding(Embedding("wild <b>", {"clip_l": torch.ones(1, 6)}), tmp_path / "embeddings" / "wild <b>.pt")
+    *steps, last = [outcome.html for outcome in actions.again.listed("", {"overwrite": True})]
+    assert ["1 of 5" in steps[0], "5 of 5" in steps[-1]] == [True, True]
+    assert "Made again: 4. Not made: 1." in last
+    assert "wild &lt;b&gt;:" in last
+    assert "loaded is" not in actions.library("bee")
+    assert "Made again: 0. Not made: 1." in list(actions.again.listed("", {"overwrite": True}))[-1].html
+    (nothing,) = actions.again.listed("moth", {})
+    assert "Nothing to do" in nothing.html
+
+
+def test_the_filter_bounds_what_is_made_again(actions: EmbeddingActions, merged: Made):
+    merged("ant")
+    bee = merged("bee").read_bytes()
+    list(actions.again.listed("ant", {"overwrite": True}))
+    folder = actions.app.embeddings_folder()
+    assert load_embedding(folder / "ant.safetensors").model_name == "fine tune/v2"
+    assert (folder / "bee.safetensors").read_bytes() == bee
+    (refused,) = actions.again.listed("bee", {"name": ""})
+    assert [fault.where for fault in refused.faults] == ["name"]
