@@ -9,7 +9,8 @@
     ├── UnsupportedModel    a checkpoint of a family, layout or format that cannot be used
     ├── HostError           the host cannot do what was asked of it now
     ├── TrainingFailed      a run that cannot go on (the last good vectors are on disk)
-    └── Busy                another job is running
+    ├── Busy                another job is running
+    └── GivenUp             the user no longer wants it; no fault
 
 Anything else that is raised is a bug and keeps its traceback.
 """
@@ -97,4 +98,8 @@ class TrainingFailed(TIError):
 
 
 class Busy(TIError):
+    pass
+
+
+class GivenUp(TIError):
     pass

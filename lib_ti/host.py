@@ -6,7 +6,7 @@ Shape letters, here and everywhere: **B** batch, **T** tokens, **V** vectors of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,12 +104,16 @@ class ImageRequest:
 @dataclass(frozen=True)
 class SessionRequest:
     """What a training session is opened for. `placeholder` is the embedding's name, as prompts will call it; `clip_skip`
-    counts as WebUIs do (1 = last layer). `checkpointing` trades time for memory in the UNet's backward pass."""
+    counts as WebUIs do (1 = last layer). `checkpointing` trades time for memory in the UNet's backward pass. `networks` names
+    the LoRAs that work in the model meanwhile, as prompts do ("<lora:name:0.8>"); a host that knows none refuses. Whoever
+    waits for the model asks `given_up`, and raises GivenUp when it is True."""
 
     placeholder: str
     vectors: int
     clip_skip: int = 1
     checkpointing: bool = False
+    networks: str = ""
+    given_up: Callable[[], bool] = lambda: False
 
 
 class TextModel(Protocol):

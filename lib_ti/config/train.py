@@ -216,6 +216,11 @@ class RunPart:
         maximum=12,
     )
     checkpointing: bool = option(False, "Gradient checkpointing", "Less memory, about a third slower.")
+    networks: str = option(
+        "",
+        "Train with LoRAs",
+        "Written as in a prompt, <lora:name:0.8>; they work in training and previews. Empty trains on the plain model.",
+    )
     offload_images: bool = option(False, "Move VAE to RAM when training", "Frees memory between previews.")
 
 

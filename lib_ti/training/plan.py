@@ -38,12 +38,16 @@ class Plan:
     def steps_per_epoch(self) -> int:
         return ceil(self.dataset.samples_per_epoch / self.config.images_per_update)
 
+    @property
+    def rows(self) -> int:
+        return next(iter(self.start.state.vectors.values())).shape[0]
+
     def prove_model(self, now: ModelInfo) -> None:
         """The run may have waited for the host's other jobs, and its plan is for one model only."""
         if now != self.model:
             raise HostError(
-                f"The model changed from {self.model.name} to {now.name} before the run could begin.",
-                "Start the run again.",
+                f"The run is for {self.model.name}, but the model is {now.name} by now.",
+                f"Choose {self.model.name} again, or start a new run.",
             )
 
     def lines(self) -> tuple[str, ...]:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-
-from PIL.Image import Image
-from PIL.PngImagePlugin import PngInfo
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.dataset.order import sample_order, sample_prompt
-from lib_ti.dataset.template import compose_prompt
 from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import save_embedding
 from lib_ti.embedding.png import write_preview_png
-from lib_ti.errors import Fault, InvalidDataset
+from lib_ti.errors import GivenUp, TIError
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
-from lib_ti.host import Host, ImageRequest, SessionRequest, TrainingSession
+from lib_ti.host import Host, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
 from lib_ti.training.gradient import Sample, accumulate_gradient
 from lib_ti.training.latents import CachedPicture, cache_latents
@@ -32,12 +27,15 @@ from lib_ti.training.noise import draw_noise, draw_timesteps
 from lib_ti.training.optim_file import optim_path, save_optim
 from lib_ti.training.plan import Plan, plan_training
 from lib_ti.training.plot import save_loss_plot
+from lib_ti.training.preview import preview_png, preview_request
+from lib_ti.training.seen import prove_prompts
 from lib_ti.training.state import SUFFIX, save_state
 from lib_ti.training.trainee import Trainee
 
 
 def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path:
-    """Train until the last step or `control.stop()`; the path of the saved embedding.
+    """Train until the last step or `control.stop()`; the path of the embedding, which is saved unless the first step was
+    never begun.
 
     Raises InvalidConfig or InvalidDataset before anything has been written, TrainingFailed after the last good vectors
     have been saved, and what the host raises when it cannot go on.
@@ -59,24 +57,22 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
     )
     for warning in plan.warnings:
         emit(Warned(warning))
-    emit(Status("Readying the model"))
-    state = plan.start.state
-    rows = next(iter(state.vectors.values())).shape[0]
-    request = SessionRequest(config.embedding.name, rows, config.run.clip_skip, config.run.checkpointing)
-    with ExitStack() as stack:
-        session = stack.enter_context(host.training_session(request))
-        plan.prove_model(host.model())
-        run = _Run(plan, session, emit, control)
-        stack.callback(run.close)
-        run.train()
+    try:
+        with closing(_Run(plan, host, emit, control)) as run:
+            run.train()
+    except GivenUp:
+        emit(Finished(plan.first_step, plan.path, stopped=True))
     return plan.path
 
 
 class _Run:
-    def __init__(self, plan: Plan, session: TrainingSession, emit: Emit, control: Control) -> None:
-        self.plan, self.session, self.emit, self.control = plan, session, emit, control
+    session: TrainingSession
+    trainee: Trainee
+
+    def __init__(self, plan: Plan, host: Host, emit: Emit, control: Control) -> None:
+        self.plan, self.host, self.emit, self.control = plan, host, emit, control
         self.config, self.folder = plan.config, plan.start.folder
-        self.trainee = Trainee(plan.start.state, self.config.optim, session.device)
+        self.held = ExitStack()
         self.losses = LossTable(self.folder.losses, plan.first_step, self.config.save.csv_every)
         self.board = TensorBoard(self.folder.tensorboard, self.config.save.tensorboard, plan.first_step)
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
@@ -86,14 +82,35 @@ class _Run:
     def seed(self) -> int:
         return self.plan.start.state.seed
 
+    def open_session(self) -> TrainingSession:
+        """Take the host's model, when it is free. Raises GivenUp when the user would rather stop than wait."""
+        self.emit(Status("Waiting for the model"))
+        run = self.config.run
+        request = SessionRequest(
+            self.config.embedding.name,
+            self.plan.rows,
+            run.clip_skip,
+            run.checkpointing,
+            run.networks,
+            given_up=lambda: self.control.stopping,
+        )
+        with ExitStack() as stack:
+            session = stack.enter_context(self.host.training_session(request))
+            self.plan.prove_model(self.host.model())
+            self.held = stack.pop_all()
+        return session
+
     def close(self) -> None:
         self.losses.close()
         self.board.close()
+        self.held.close()
 
     def train(self) -> None:
-        optim, schedule, trainee = self.config.optim, self.config.schedule, self.trainee
+        self.session = self.open_session()
+        self.trainee = trainee = Trainee(self.plan.start.state, self.config.optim, self.session.device)
+        optim, schedule = self.config.optim, self.config.schedule
         write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
-        self.prove_prompts()
+        prove_prompts(self.session, self.plan.dataset, self.config.embedding.name, self.plan.rows)
         self.cache = cache_latents(self.session, self.plan.dataset, self.config.data.alpha_weight, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
@@ -124,21 +141,6 @@ class _Run:
         if save_loss_plot(self.folder.losses, self.folder.plot, self.config.embedding.name):
             self.emit(Saved(trainee.step, self.folder.plot, "plot"))
         self.emit(Finished(trainee.step, self.plan.path, stopped=trainee.step < self.plan.last_step))
-
-    def prove_prompts(self) -> None:
-        """Every picture's prompt must show the text encoder the whole placeholder."""
-        name, rows = self.config.embedding.name, next(iter(self.trainee.vectors.values())).shape[0]
-        faults = []
-        for picture in self.plan.dataset.pictures:
-            for line in self.plan.dataset.template.lines:
-                prompt = compose_prompt(line, name, picture.caption)
-                seen = self.session.placeholder_rows(prompt)
-                if seen < rows:
-                    message = f"the model sees {seen} of the {rows} vectors of {name} in {prompt!r}"
-                    faults.append(Fault(str(picture.path), message, "shorten the caption, or move [name] to the front"))
-                    break
-        if faults:
-            raise InvalidDataset(faults)
 
     def draw_samples(self) -> list[Sample]:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
@@ -186,20 +188,40 @@ class _Run:
             self.save_copy()
         if _due(step, self.config.preview.every):
             self.preview()
-        self.answer()
-        if self.control.paused and not self.control.stopping:
-            self.emit(Paused(step))
-            while not self.control.wait_while_paused(0.2):
-                self.answer()
-            self.emit(Resumed(step))
-
-    def answer(self) -> None:
         if self.session.interrupted():
             self.control.stop()
         if self.control.take_save():
             self.save_copy()
         if self.control.take_preview():
             self.preview()
+        if self.control.paused and not self.control.stopping:
+            self.emit(Paused(step))
+            self.pause()
+            self.emit(Resumed(step))
+
+    def pause(self) -> None:
+        """The host has its model for itself until the run goes on, or somebody asks for a preview."""
+        while self.control.paused:
+            self.held.close()
+            preview = False
+            while not (preview or self.control.wait_while_paused(0.2)):
+                preview = self.control.take_preview()
+                if self.control.take_save():
+                    self.save_copy()
+            if self.control.stopping:
+                return
+            try:
+                self.session = self.open_session()
+            except GivenUp:
+                return
+            except TIError as error:  # such as another model, chosen meanwhile
+                self.emit(Warned(f"The run stays paused. {error}"))
+                self.control.pause()
+                continue
+            if self.config.run.offload_images:
+                self.session.offload_image_encoder()
+            if preview:
+                self.preview()
 
     def embedding(self) -> Embedding:
         model, start = self.plan.model, self.plan.start
@@ -247,50 +269,24 @@ class _Run:
             save_optim(optim_path(embedding), trainee.optimizer_state(), next(iter(trainee.vectors.values())))
 
     def preview(self) -> None:
-        step, config, name = self.trainee.step, self.config.preview, self.config.embedding.name
+        step = self.trainee.step
         self.emit(Status(f"Making a preview at step {step}"))
-        width, height = self.preview_size()
-        prompt = config.prompt.replace("[name]", name) or sample_prompt(
-            self.plan.dataset, name, self.config.data, self.seed, 0
-        )
-        seed = config.seed if config.seed >= 0 else self.seed % 2**32
-        request = ImageRequest(
-            prompt,
-            config.negative,
-            config.steps,
-            config.cfg,
-            config.sampler,
-            seed,
-            width,
-            height,
-            self.config.run.clip_skip,
-        )
+        request = preview_request(self.plan)
         image = self.session.preview(request, {key: value.detach() for key, value in self.trainee.vectors.items()})
         if image is None:
             return
         path = self.folder.preview(step)
-        write_atomically(path, _png(image, infotext(request, self.plan.model)))
+        write_atomically(path, preview_png(image, infotext(request, self.plan.model)))
         if self.config.save.in_previews:
             write_atomically(self.folder.preview_embedding(step), write_preview_png(image, self.embedding()))
         self.board.add_preview(image, step)
-        self.emit(PreviewReady(step, path, prompt, seed))
-
-    def preview_size(self) -> tuple[int, int]:
-        """The preview's own size, else the training size, else the model's: (width, height)."""
-        data, preview = self.config.data, self.config.preview
-        return preview.width or data.width, preview.height or data.height
+        self.emit(PreviewReady(step, path, request.prompt, request.seed))
 
     def show_encoding(self, done: int, total: int) -> None:
+        if self.control.stopping or self.session.interrupted():
+            raise GivenUp("The run was stopped before its first step.")
         self.emit(Status(f"Encoding picture {min(done + 1, total)} of {total}", done / total))
 
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _png(image: Image, text: str) -> bytes:
-    info = PngInfo()
-    info.add_text("parameters", text)
-    file = io.BytesIO()
-    image.save(file, "PNG", pnginfo=info)
-    return file.getvalue()

@@ -46,6 +46,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Seed, memory and speed": (
         ("run.seed", "run.clip_skip", "optim.micro_batch"),
         ("run.checkpointing", "run.offload_images"),
+        ("run.networks",),
     ),
 }
 """What is folded away. `embedding.resume` is the button "Resume last run" instead of a field."""

@@ -13,7 +13,7 @@ from lib_ti.adapters.standalone import tokenizer
 from lib_ti.adapters.standalone.checkpoint import short_hash
 from lib_ti.adapters.standalone.samplers import sampler_names
 from lib_ti.adapters.standalone.source import Source
-from lib_ti.errors import Busy
+from lib_ti.errors import Busy, HostError
 from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class StandaloneHost:
         from lib_ti.adapters.standalone.networks import checkpointing
         from lib_ti.adapters.standalone.session import StandaloneSession
 
+        if request.networks:
+            raise HostError("run.networks: LoRAs work in WebUIs only.", "Train without, or in the WebUI.")
         with ExitStack() as stack:
             model = stack.enter_context(self._exclusive_model())
             stack.enter_context(random_state_kept(model.device))

@@ -2,22 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from typing import Any
+
+from lib_ti.errors import GivenUp
 
 
 @contextmanager
-def exclusive(job: str) -> Iterator[None]:
-    """Wait for the WebUI's other jobs, then keep them waiting. Not to be nested: the WebUI's lock would wait for itself."""
-    from modules import call_queue, shared
+def exclusive(job: str, given_up: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Wait for the WebUI's other jobs, then keep them waiting. Not to be nested: the WebUI's lock would wait for itself.
 
-    with call_queue.queue_lock:
-        shared.state.begin(job=job)
-        try:
+    Raises GivenUp when `given_up` becomes True while it waits.
+    """
+    from modules import call_queue
+
+    _take_turn(call_queue.queue_lock, given_up)
+    try:
+        with _shown(job):
             yield
-        finally:
-            shared.state.end()
-            clear_interrupt()
+    finally:
+        call_queue.queue_lock.release()
+
+
+@contextmanager
+def exclusive_if_free(job: str) -> Iterator[bool]:
+    """The same where no job runs; else False at once, for the one that runs may be the one that asks."""
+    from modules import call_queue
+
+    if not call_queue.queue_lock.acquire(blocking=False):
+        yield False
+        return
+    try:
+        with _shown(job):
+            yield True
+    finally:
+        call_queue.queue_lock.release()
+
+
+def _take_turn(lock: Any, given_up: Callable[[], bool]) -> None:
+    """Whoever waits for the WebUI's lock cannot be called back: a thread waits instead, and passes on a turn that comes too late."""
+    turn: Future[None] = Future()
+
+    def wait_for_it() -> None:
+        lock.acquire()
+        if turn.set_running_or_notify_cancel():
+            turn.set_result(None)
+        else:
+            lock.release()
+
+    threading.Thread(target=wait_for_it, name="TI Lab's place in the queue", daemon=True).start()
+    while not wait([turn], timeout=0.2).done:
+        if given_up() and turn.cancel():
+            raise GivenUp("The WebUI was still at work.")
+
+
+@contextmanager
+def _shown(job: str) -> Iterator[None]:
+    from modules import shared
+
+    shared.state.begin(job=job)
+    try:
+        yield
+    finally:
+        shared.state.end()
+        clear_interrupt()
 
 
 def interrupted() -> bool:
