@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,3 +19,14 @@ def open_standalone(model: str, device: str, dtype: str, embeddings: Path, logs:
     from lib_ti.adapters.standalone.source import open_source
 
     return StandaloneHost(open_source(model), device, dtype, embeddings, logs)
+
+
+def webui_host() -> Host:
+    """The host inside the WebUI whose process this is, by what it is built of and never by its name."""
+    if find_spec("modules_forge") and find_spec("backend") and find_spec("backend.diffusion_engine"):
+        from lib_ti.adapters.forge2.host import Forge2Host
+
+        return Forge2Host()
+    from lib_ti.adapters.ldm.host import LdmHost
+
+    return LdmHost()

@@ -28,18 +28,28 @@ def random_state_kept(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def modules_kept(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Modes and `requires_grad` are put back, and gradients that were left on weights are dropped."""
-    kept = list(modules)
-    modes = [(module, module.training) for root in kept for module in root.modules()]
-    flags = [(weight, weight.requires_grad) for root in kept for weight in root.parameters()]
+    """Modes and `requires_grad` are put back, and gradients that were left on weights are dropped.
+
+    By the weights' places: a WebUI may put others there meanwhile.
+    """
+    every = [module for root in modules for module in root.modules()]
+    modes = [(module, module.training) for module in every]
+    flags = [
+        (module, name, weight.requires_grad)
+        for module in every
+        for name, weight in module._parameters.items()
+        if weight is not None
+    ]
     try:
         yield
     finally:
         for module, training in modes:
             module.training = training
-        for weight, flag in flags:
-            weight.requires_grad_(flag)
-            weight.grad = None
+        for module, name, flag in flags:
+            weight = module._parameters.get(name)
+            if weight is not None:
+                weight.requires_grad_(flag)
+                weight.grad = None
 
 
 @contextmanager

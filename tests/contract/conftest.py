@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from lib_ti.adapters.ldm.host import LdmHost
-from lib_ti.adapters.ldm.model import loaded_model
+from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.standalone.host import StandaloneHost
 from lib_ti.adapters.standalone.source import open_source
+from lib_ti.adapters.webui.networks import loaded_networks
 from lib_ti.host import Host, ImageRequest, PictureSize, SessionRequest, TrainingSession
 
 HOSTS = ("webui",) if "modules.sd_models" in sys.modules else ("demo", "demo-xl")
@@ -49,8 +49,7 @@ class HostUnderTest:
 def under_test(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HostUnderTest:
     torch.set_num_threads(1)
     if request.param == "webui":
-        webui = LdmHost()
-        return HostUnderTest(webui, lambda: [loaded_model()])
+        return HostUnderTest(webui_host(), loaded_networks)
     folder: Path = tmp_path_factory.mktemp("host")
     (folder / "embeddings").mkdir()
     host = StandaloneHost(open_source(request.param), "cpu", "fp32", folder / "embeddings", folder / "logs")

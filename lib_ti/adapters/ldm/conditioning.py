@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lib_ti.adapters.restore import attributes_set
+from lib_ti.adapters.webui.conditioning import encode_as_if_alone
 from lib_ti.host import PictureSize
 
 
 def encode_prompts(sd_model: Any, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]:
-    """`crossattn` [B, T, D], and for SDXL `vector` [B, 2816]: the pooled output, then the sizes.
-
-    A prompt with weights goes alone, as in the making of a picture: the WebUI levels the mean of all prompts of a call
-    when one has weights.
-    """
-    if len(prompts) == 1 or not any(bracket in prompt for prompt in prompts for bracket in "(["):
-        return _encode_together(sd_model, prompts, sizes)
-    alone = [_encode_together(sd_model, [prompt], [size]) for prompt, size in zip(prompts, sizes, strict=True)]
-    joined = {key: [row[key] for row in alone] for key in alone[0]}
-    longest = max(context.shape[1] for context in joined["crossattn"])
-    if any(context.shape[1] < longest for context in joined["crossattn"]):
-        empty = _encode_together(sd_model, [""], sizes[:1])["crossattn"].detach()
-        joined["crossattn"] = [_lengthen(context, empty, longest) for context in joined["crossattn"]]
-    return {key: torch.cat(rows) for key, rows in joined.items()}
+    """`crossattn` [B, T, D], and for SDXL `vector` [B, 2816]: the pooled output, then the sizes."""
+    return encode_as_if_alone(partial(_encode_together, sd_model), prompts, sizes)
 
 
 def _encode_together(sd_model: Any, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]:
@@ -51,8 +41,3 @@ def _encode_together(sd_model: Any, prompts: Sequence[str], sizes: Sequence[Pict
             ),
         }
         return dict(conditioner(batch))
-
-
-def _lengthen(context: Tensor, empty: Tensor, length: int) -> Tensor:
-    """As the WebUI does for the shorter prompt of a call: empty chunks follow."""
-    return torch.cat([context, empty.repeat(1, (length - context.shape[1]) // empty.shape[1], 1)], dim=1)

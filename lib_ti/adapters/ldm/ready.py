@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
-from lib_ti.adapters.restore import attributes_set, modules_kept, random_state_kept
+from lib_ti.adapters.inference_tensors import make_ordinary
+from lib_ti.adapters.restore import modules_kept, random_state_kept
+from lib_ti.adapters.unet import checkpointed, norms_kept_whole
+from lib_ti.adapters.webui.memory import manages_memory, plain_objects
 
 
 @contextmanager
@@ -24,10 +25,14 @@ def model_ready(sd_model: Any, checkpointing: bool) -> Iterator[None]:
         _unload_extra_networks()
         stack.callback(model_hijack.apply_circular, model_hijack.circular_enabled)
         model_hijack.apply_circular(False)  # a tiling picture leaves its borderless convolutions behind
+        if manages_memory(sd_model):
+            stack.enter_context(plain_objects(sd_model))
+            stack.enter_context(norms_kept_whole(sd_model.model.diffusion_model))
+        make_ordinary([sd_model])
         stack.enter_context(modules_kept([sd_model]))
         sd_model.requires_grad_(False)
         if checkpointing:
-            stack.enter_context(_checkpointed(sd_model.model.diffusion_model))
+            stack.enter_context(checkpointed(sd_model.model.diffusion_model))
         yield
 
 
@@ -38,13 +43,3 @@ def _unload_extra_networks() -> None:
     nothing = processing.StableDiffusionProcessingTxt2Img()
     nothing.all_prompts = []
     extra_networks.activate(nothing, {})
-
-
-@contextmanager
-def _checkpointed(unet: Any) -> Iterator[None]:
-    """Recompute each block's activations in the backward pass."""
-    with ExitStack() as stack:
-        for block in (*unet.input_blocks, unet.middle_block, *unet.output_blocks):
-            forward = partial(checkpoint, block.forward, use_reentrant=False)
-            stack.enter_context(attributes_set([block], forward=forward))
-        yield

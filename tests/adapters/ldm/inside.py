@@ -20,12 +20,18 @@ def boot(root: Path, data: Path, checkpoint: str) -> None:
     words = (
         "--nowebui --skip-load-model-at-start --no-download-sd-model --do-not-download-clip --disable-extra-extensions"
     )
-    words += " --use-cpu all --no-half --no-half-vae --precision full --disable-console-progressbars"
+    words += " --disable-console-progressbars"
+    forge = (root / "modules_forge").is_dir()
+    words += " --always-cpu" if forge else " --use-cpu all --no-half --no-half-vae --precision full"
     sys.argv = ["webui.py", *words.split(), "--data-dir", str(data), "--ckpt-dir", str(models)]
     sys.argv += ["--ckpt", str(models / checkpoint)] if checkpoint else []
     sys.argv += shlex.split(os.environ.get("COMMANDLINE_ARGS", ""))
     os.chdir(root)
     sys.path.insert(0, str(root))
+    if forge:
+        from modules_forge.initialization import initialize_forge
+
+        initialize_forge()
     from modules import initialize
 
     initialize.imports()
@@ -34,7 +40,6 @@ def boot(root: Path, data: Path, checkpoint: str) -> None:
 
     script_callbacks.before_ui_callback()  # the LoRA extension signs in there
     shared.opts.data["live_previews_enable"] = False  # they would fetch a decoder from the net
-    assert shared.sd_model is not None
 
 
 if __name__ == "__main__":
@@ -44,7 +49,7 @@ if __name__ == "__main__":
 
     import pytest
 
-    from lib_ti.adapters.ldm import model
+    from lib_ti.adapters.webui import model
 
     model.NATIVE_SIDES.update(dict.fromkeys(model.NATIVE_SIDES, SIDE))
     sys.exit(pytest.main(arguments))

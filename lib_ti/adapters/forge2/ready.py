@@ -1,0 +1,50 @@
+"""Forge's model made ready for training, and put back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+
+from lib_ti.adapters.inference_tensors import make_ordinary
+from lib_ti.adapters.restore import modules_kept, random_state_kept
+from lib_ti.adapters.unet import checkpointed, norms_kept_whole
+from lib_ti.adapters.webui.memory import plain_objects
+from lib_ti.adapters.webui.networks import networks_of
+
+
+@contextmanager
+def model_ready(sd_model: Any, checkpointing: bool) -> Iterator[None]:
+    """Weights frozen and fit for gradients, LoRAs of the last picture out of them, also in previews."""
+    from modules import devices
+
+    unet = sd_model.forge_objects.unet.model.diffusion_model
+    with ExitStack() as stack:
+        stack.enter_context(random_state_kept(torch.device(devices.device)))
+        stack.enter_context(plain_objects(sd_model))
+        networks = networks_of(sd_model)
+        make_ordinary(networks)
+        stack.enter_context(modules_kept(networks))
+        for network in networks:
+            network.requires_grad_(False)
+        stack.enter_context(norms_kept_whole(unet))
+        if checkpointing:
+            stack.enter_context(checkpointed(unet))
+        yield
+
+
+@contextmanager
+def checkpoint_pinned(parameters: dict[str, Any]) -> Iterator[None]:
+    """A picture meanwhile is made by the model of these loading parameters; a choice that the user makes is for the next."""
+    from modules import sd_models
+
+    data = sd_models.model_data
+    chosen = data.forge_loading_parameters
+    data.forge_loading_parameters = parameters
+    try:
+        yield
+    finally:
+        if data.forge_loading_parameters is parameters:
+            data.forge_loading_parameters = chosen

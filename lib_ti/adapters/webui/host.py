@@ -1,0 +1,170 @@
+"""The host inside a WebUI: what is the same in all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lib_ti.adapters.webui.model import loaded_model, token_text
+from lib_ti.errors import HostError
+from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from lib_ti.adapters.webui.model import TextEncoder
+    from lib_ti.adapters.webui.session import WebuiSession
+
+
+class WebuiHost(ABC):
+    @abstractmethod
+    def pending_model(self) -> str: ...
+
+    def model(self) -> ModelInfo:
+        return self._describe(self._chosen_model())
+
+    def tokenize(self, text: str) -> list[int]:
+        encoder = next(iter(self._encoders().values()))
+        return list(encoder.wrapper.tokenize([text])[0])
+
+    def token_text(self, token_id: int) -> str:
+        return token_text(self._encoders(), token_id)
+
+    def token_vectors(self, ids: Sequence[int], encoder: str) -> Tensor:
+        return self._table(encoder)[list(ids)].float().cpu()
+
+    def all_token_vectors(self, encoder: str) -> Tensor:
+        return self._table(encoder).clone().float().cpu()
+
+    def embeddings_folder(self) -> Path:
+        from modules import shared
+
+        return Path(shared.cmd_opts.embeddings_dir)
+
+    def log_folder(self) -> Path:
+        from lib_ti.adapters.webui.settings import log_folder
+
+        return log_folder()
+
+    def template_folders(self) -> list[Path]:
+        from modules import shared
+
+        return [Path(shared.cmd_opts.textual_inversion_templates_dir)]
+
+    def refresh_embeddings(self) -> None:
+        from lib_ti.adapters.webui.picture import forget_conditioning
+        from lib_ti.adapters.webui.placeholder import embeddings_in_use
+
+        with embeddings_in_use:
+            self._read_embeddings()
+            forget_conditioning()
+
+    @contextmanager
+    def training_session(self, request: SessionRequest) -> Iterator[WebuiSession]:
+        from lib_ti.adapters.webui.job import exclusive
+
+        with (
+            exclusive(f"Train {request.placeholder}"),
+            self._ready_session(self._load_chosen(), request) as session,
+        ):
+            yield session
+
+    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
+        from lib_ti.adapters.webui.job import exclusive
+        from lib_ti.adapters.webui.picture import generate
+
+        with exclusive("Picture"), ExitStack() as stack:
+            sd_model = self._load_chosen()
+            if extra:
+                self.refresh_embeddings()  # now, for a WebUI would do it in mid-picture and lose the extra ones
+                stack.enter_context(self._placeholders(extra))
+            image = generate(sd_model, request, self._describe(sd_model).native_size, in_training=False)
+        if image is None:
+            raise HostError("The picture was interrupted.")
+        return image
+
+    @contextmanager
+    def prompt_words(self, extra: Mapping[str, Mapping[str, Tensor]]) -> Iterator[None]:
+        """Meanwhile the words `extra` stand in the WebUI's prompts for their vectors, [V, D] by encoder, V from 1 to 75.
+
+        For the time in which a job encodes its prompts, in that job's own thread. The words are in no list and in no file,
+        and leave no trace in an infotext. Raises HostError at the end where the WebUI has read its embeddings anew
+        meanwhile: what was encoded may lack the words, and is not kept.
+        """
+        from lib_ti.adapters.webui.picture import forget_conditioning
+
+        with self._placeholders(extra) as ours:
+            yield
+            databases = self._databases(loaded_model())
+            if any(known.word_embeddings.get(name) is not ours[name] for known in databases for name in ours):
+                forget_conditioning()
+                raise HostError("The list of embeddings was refreshed while a prompt was read.", "Generate again.")
+
+    def samplers(self) -> list[str]:
+        from lib_ti.adapters.webui.picture import sampler_names
+
+        return sampler_names()
+
+    @contextmanager
+    def _placeholders(self, extra: Mapping[str, Mapping[str, Tensor]]) -> Iterator[dict[str, Any]]:
+        """The WebUI's objects for the words `extra`, by word."""
+        from modules import devices
+
+        with ExitStack() as stack:
+            ours = {}
+            for name, vectors in extra.items():
+                placed = {key: matrix.to(devices.device) for key, matrix in vectors.items()}
+                rows = len(next(iter(placed.values())))
+                ours[name] = stack.enter_context(self._placeholder(loaded_model(), name, rows, placed))
+            yield ours
+
+    def _chosen_model(self) -> Any:
+        """Loaded now where the WebUI has yet to do it, unless it is at work: then what it has."""
+        from lib_ti.adapters.webui.job import exclusive_if_free
+
+        if self.pending_model():
+            with exclusive_if_free("Load the model") as free:
+                if free:
+                    return self._load_chosen()
+        return loaded_model()
+
+    def _encoders(self) -> dict[str, TextEncoder]:
+        return self._find_encoders(self._chosen_model())
+
+    def _table(self, encoder: str) -> Tensor:
+        return self._encoders()[encoder].table.detach()
+
+    @abstractmethod
+    def _load_chosen(self) -> Any:
+        """The chosen checkpoint's model, loaded where it is not, in a job of ours. Raises HostError."""
+        ...
+
+    @abstractmethod
+    def _describe(self, sd_model: Any) -> ModelInfo: ...
+
+    @abstractmethod
+    def _find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]: ...
+
+    @abstractmethod
+    def _databases(self, sd_model: Any) -> list[Any]:
+        """The WebUI's tables of embeddings that prompts are read by."""
+        ...
+
+    @abstractmethod
+    def _read_embeddings(self) -> None:
+        """Have the WebUI read its folder anew, if it has done so before."""
+        ...
+
+    @abstractmethod
+    def _placeholder(
+        self, sd_model: Any, name: str, rows: int, vectors: Mapping[str, Tensor]
+    ) -> AbstractContextManager[Any]: ...
+
+    @abstractmethod
+    def _ready_session(self, sd_model: Any, request: SessionRequest) -> AbstractContextManager[WebuiSession]:
+        """Raises UnsupportedModel or HostError where no gradient can be taken."""
+        ...

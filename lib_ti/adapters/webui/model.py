@@ -1,0 +1,121 @@
+"""What a WebUI has loaded, told by what it can do and never by the WebUI's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lib_ti.errors import HostError, UnsupportedModel
+from lib_ti.host import EncoderInfo, Family, ModelInfo, PredictionType
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NAMES = {768: "clip_l", 1024: "clip_h", 1280: "clip_g"}
+_FAMILIES: dict[tuple[str, ...], Family] = {("clip_l",): "sd1", ("clip_h",): "sd2", ("clip_l", "clip_g"): "sdxl"}
+_PREDICTIONS: dict[str, PredictionType] = {
+    "eps": "epsilon",
+    "epsilon": "epsilon",
+    "v": "v_prediction",
+    "v_prediction": "v_prediction",
+}
+NATIVE_SIDES: dict[tuple[Family, PredictionType], int] = {
+    ("sd1", "epsilon"): 512,
+    ("sd1", "v_prediction"): 512,
+    ("sd2", "epsilon"): 512,
+    ("sd2", "v_prediction"): 768,
+    ("sdxl", "epsilon"): 1024,
+    ("sdxl", "v_prediction"): 1024,
+}
+_ZERO_SNR = "Zero Terminal SNR"
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """`wrapper` is the WebUI's object around one text encoder; `table` its token vectors, [vocabulary, D]."""
+
+    wrapper: Any
+    table: Tensor
+
+    @property
+    def name(self) -> str:
+        return _NAMES.get(self.table.shape[1], "")
+
+    @property
+    def tokenizer(self) -> Any:
+        """CLIP's: transformers' or open_clip's; `decoder` and `byte_decoder` are in both."""
+        owners: tuple[Any, ...] = (self.wrapper, getattr(self.wrapper, "wrapped", None))
+        for owner in owners:
+            if getattr(owner, "tokenizer", None) is not None:
+                return owner.tokenizer
+        import open_clip.tokenizer
+
+        return open_clip.tokenizer._tokenizer
+
+
+def loaded_model() -> Any:
+    """The WebUI's model object, without making it load one. Raises HostError where there is none."""
+    from modules import sd_models
+
+    sd_model = sd_models.model_data.sd_model
+    if not hasattr(sd_model, "sd_checkpoint_info"):  # Forge has a stand-in until the first picture
+        raise HostError("The WebUI has not loaded a model yet.", "Wait until it has, or choose a checkpoint.")
+    return sd_model
+
+
+def by_name(encoders: list[TextEncoder]) -> dict[str, TextEncoder]:
+    """In the order in which prompts go through them."""
+    return {encoder.name: encoder for encoder in encoders}
+
+
+def model_info(sd_model: Any, encoders: Mapping[str, TextEncoder], prediction: str, zero_snr: bool) -> ModelInfo:
+    """`prediction` as the WebUI calls it. Raises UnsupportedModel for what is none of SD1, SD2 and SDXL."""
+    info = sd_model.sd_checkpoint_info
+    family, prediction_type = _FAMILIES.get(tuple(encoders)), _PREDICTIONS.get(prediction)
+    if family is None or prediction_type is None:
+        found = ", ".join(filter(None, encoders)) or type(getattr(sd_model, "cond_stage_model", None)).__name__
+        raise UnsupportedModel(
+            f"{info.model_name} is no SD1, SD2 or SDXL model (its text encoders: {found}; it predicts {prediction!r}).",
+            "Choose a checkpoint of one of these families; a refiner, SD3 or Flux has other text encoders.",
+        )
+    return ModelInfo(
+        name=info.model_name,
+        short_hash=info.shorthash or "",
+        family=family,
+        encoders=tuple(
+            EncoderInfo(name, encoder.table.shape[1], encoder.wrapper.id_pad) for name, encoder in encoders.items()
+        ),
+        prediction_type=prediction_type,
+        native_size=NATIVE_SIDES[family, prediction_type],
+        zero_terminal_snr=zero_snr,
+    )
+
+
+def zero_snr_chosen() -> bool:
+    from modules import shared
+
+    return bool(shared.opts.sd_noise_schedule == _ZERO_SNR)
+
+
+def prove_plain(sd_model: Any, channels: int, plain: bool = True) -> None:
+    """Raises UnsupportedModel for a UNet that reads more than noise."""
+    if not plain or channels != 4:
+        raise UnsupportedModel(
+            f"{sd_model.sd_checkpoint_info.model_name} is an inpainting, editing or depth model: its UNet reads "
+            f"{channels} channels.",
+            "Train on the plain model it was made from; the embedding works in both.",
+        )
+
+
+def token_text(encoders: Mapping[str, TextEncoder], token_id: int) -> str:
+    """The piece as the vocabulary writes it, `</w>` ending a word; bytes that are no text of their own show as `\\xNN`."""
+    encoder = next(iter(encoders.values()))
+    tokenizer, wrapper = encoder.tokenizer, encoder.wrapper
+    piece = tokenizer.decoder.get(token_id)
+    if piece is None:
+        raise HostError(f"There is no token {token_id}.", "Token ids go from 0 to 49407.")
+    if token_id in (wrapper.id_start, wrapper.id_end):
+        return str(piece)
+    raw = bytes(tokenizer.byte_decoder[letter] for letter in piece.removesuffix("</w>"))
+    return raw.decode("utf-8", errors="backslashreplace") + ("</w>" if piece.endswith("</w>") else "")

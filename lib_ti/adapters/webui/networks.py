@@ -1,0 +1,21 @@
+"""The neural networks of the model that a WebUI has loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from lib_ti.adapters.webui.model import loaded_model
+
+
+def networks_of(sd_model: Any) -> list[nn.Module]:
+    """All that holds weights: the model object itself, or the parts of one that is no module."""
+    if isinstance(sd_model, nn.Module):
+        return [sd_model]
+    objects = sd_model.forge_objects_original
+    return [objects.unet.model, objects.clip.cond_stage_model, objects.vae.first_stage_model]
+
+
+def loaded_networks() -> list[nn.Module]:
+    return networks_of(loaded_model())

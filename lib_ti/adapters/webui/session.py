@@ -1,0 +1,97 @@
+"""Training against the model that a WebUI has loaded: what is the same in all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from lib_ti.adapters.restore import random_state_kept
+from lib_ti.adapters.webui import job
+from lib_ti.adapters.webui.model import loaded_model
+from lib_ti.adapters.webui.picture import generate
+from lib_ti.adapters.webui.placeholder import count_rows
+from lib_ti.errors import HostError
+from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest
+
+
+class WebuiSession(ABC):
+    """`encoder` is the WebUI's object around the text encoder that reads prompts first."""
+
+    def __init__(
+        self,
+        sd_model: Any,
+        info: ModelInfo,
+        encoder: Any,
+        alphas_cumprod: Tensor,
+        dtype: torch.dtype,
+        request: SessionRequest,
+    ) -> None:
+        from modules import devices
+
+        self.device = torch.device(devices.device)
+        self.dtype = dtype
+        self.prediction_type = info.prediction_type
+        self.alphas_cumprod = alphas_cumprod
+        self._native_size = info.native_size
+        self._encoder = encoder
+        self._sd_model = sd_model
+        self._checkpoint = sd_model.sd_checkpoint_info
+        self._request = request
+
+    @abstractmethod
+    def encode_images(self, pixels: Tensor) -> Latents: ...
+
+    @abstractmethod
+    def offload_image_encoder(self) -> None: ...
+
+    def placeholder_rows(self, prompt: str) -> int:
+        nothing = {"": torch.zeros(self._request.vectors, 1)}
+        with self._placeholder(nothing) as embedding:
+            return count_rows(self._encoder, prompt, embedding)
+
+    def encode_prompts(
+        self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
+    ) -> Conditioning:
+        with self._placeholder(vectors):
+            return Conditioning(self._encode(prompts, sizes))
+
+    @abstractmethod
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor: ...
+
+    def preview(self, request: ImageRequest, vectors: Mapping[str, Tensor]) -> Image | None:
+        with random_state_kept(self.device), self._ready_to_paint(), self._placeholder(vectors):
+            return generate(self._sd_model, request, self._native_size, in_training=True)
+
+    def check(self) -> None:
+        now = loaded_model()
+        if now is not self._sd_model or now.sd_checkpoint_info is not self._checkpoint:
+            raise HostError(
+                f"The WebUI changed its model from {self._checkpoint.model_name} to "
+                f"{now.sd_checkpoint_info.model_name} in the middle of the run.",
+                "Choose the first one again and resume.",
+            )
+
+    def interrupted(self) -> bool:
+        return job.interrupted()
+
+    def show_progress(self, done: int, total: int) -> None:
+        job.show_progress(done, total)
+
+    @abstractmethod
+    def _placeholder(self, vectors: Mapping[str, Tensor]) -> AbstractContextManager[Any]:
+        """Yields the WebUI's object for the embedding in training."""
+        ...
+
+    @abstractmethod
+    def _encode(self, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]: ...
+
+    @contextmanager
+    def _ready_to_paint(self) -> Iterator[None]:
+        """The model as a picture needs it meanwhile, and as training needs it afterwards."""
+        yield
