@@ -39,8 +39,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if any("gpu" in item.keywords for item in items) and not _has_gpu():
         skips["gpu"] = pytest.mark.skip(reason="there is no CUDA device")
     for item in items:
-        for marker in skips.keys() & set(item.keywords):
-            item.add_marker(skips[marker])
+        for marker, skip in skips.items():
+            if item.get_closest_marker(marker):  # not item.keywords, which has the names of folders too
+                item.add_marker(skip)
 
 
 def _has_gpu() -> bool:

@@ -47,7 +47,6 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
         status_code=201,
         **about(
             values,
-            UNKNOWN,
             CONFLICT,
             NO_MODEL,
             body=CreateConfig,

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
-from lib_ti.api.values import NotFound
+from lib_ti.api.values import NotFound, NotRunning
 from lib_ti.errors import (
     Busy,
     EmbeddingExists,
@@ -28,6 +28,7 @@ WRONG, UNKNOWN, CONFLICT, NO_MODEL, NO_ENTRY, NOT_JSON, FAILED = 422, 404, 409, 
 
 STATUSES: tuple[tuple[type[TIError], int], ...] = (
     (NotFound, UNKNOWN),
+    (NotRunning, CONFLICT),
     (EmbeddingExists, CONFLICT),
     (Busy, CONFLICT),
     (HostError, NO_MODEL),
@@ -39,8 +40,8 @@ STATUSES: tuple[tuple[type[TIError], int], ...] = (
 
 MEANINGS = {
     NO_ENTRY: "User or password is wrong.",
-    UNKNOWN: "There is no such file, picture or run.",
-    CONFLICT: "A file would be overwritten, or a run is in the way.",
+    UNKNOWN: "There is no such file or picture.",
+    CONFLICT: "A file would be overwritten, or a run is in the way or over.",
     NOT_JSON: "The body is not sent as application/json.",
     WRONG: "Values that cannot be used: every fault by its field.",
     NO_MODEL: "There is no model that can do this.",

@@ -21,10 +21,9 @@ from lib_ti.api.answers import (
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
 from lib_ti.api.requests import ControlRequest
 from lib_ti.api.route import BODY, about
-from lib_ti.api.values import NotFound, Values
+from lib_ti.api.values import NotFound, NotRunning, Values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.errors import Busy
 from lib_ti.events import PreviewReady
 from lib_ti.jobs.snapshot import Snapshot
 
@@ -45,7 +44,7 @@ CONTROLS = {
 
 def add_training_routes(router: APIRouter, values: Values) -> None:
     app = values.app
-    trains = about(values, UNKNOWN, CONFLICT, NO_MODEL, body=TrainConfig, example=EXAMPLE)
+    trains = about(values, CONFLICT, NO_MODEL, body=TrainConfig, example=EXAMPLE)
 
     @router.post("/train/preflight", **trains)
     def preflight(given: dict[str, Any] = BODY) -> PlanAnswer:
@@ -80,7 +79,7 @@ def add_training_routes(router: APIRouter, values: Values) -> None:
         action = values.build(ControlRequest, given).action
         job = app.jobs.current
         if job is None or not job.active:
-            raise Busy("No training is running.", "Start one first.")
+            raise NotRunning("No training is running.", "Start one first.")
         CONTROLS[action](job.control)
         return status_answer(job.snapshot)
 

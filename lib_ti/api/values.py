@@ -19,7 +19,11 @@ SAME_AS_TRAIN = {"format": "save.format"}
 
 
 class NotFound(TIError):
-    """A file, picture or job that is not there."""
+    """A file or picture that is not there."""
+
+
+class NotRunning(TIError):
+    """A job that is over, or never was."""
 
 
 @dataclass(frozen=True)

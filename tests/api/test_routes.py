@@ -49,9 +49,9 @@ def test_every_route_is_described_with_its_errors(app: App) -> None:
         assert operation["security"], name
     for name, statuses in {
         "get /model": {"503"},
-        "post /create": {"201", "404", "409", "503"},
+        "post /create": {"201", "409", "503"},
         "post /merge": {"201", "409", "503"},
-        "post /train/start": {"202", "404", "409", "503"},
+        "post /train/start": {"202", "409", "503"},
         "post /train/control": {"409"},
         "get /library/file": {"404"},
     }.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def _option(default: Any, about: Option) -> Any:
     elif type(default) is int:
         arguments = {"precision": 0}
     option = options.OptionInfo(default, about.label, component, arguments, section=SECTION, category_id="training")
-    return option.info(about.help)
+    return option.info(escape(about.help))
 
 
 def _value(name: str) -> Any:

@@ -1,6 +1,7 @@
 """A user of a WebUI loses: settings that stay, count where they are meant to, and open no door that should be shut."""
 
 import sys
+from html import escape
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -65,7 +66,12 @@ def test_the_section_holds_settings_with_their_own_label_help_default_and_choice
     for path, _, default, about in walk_options(TrainConfig):
         if path in settings.LASTING:
             info = ours.pop(settings.key(path))
-            assert (info.default, info.label, info.help, info.reload) == (default, about.label, about.help, True)
+            assert (info.default, info.label, info.help, info.reload) == (
+                default,
+                about.label,
+                escape(about.help),
+                True,
+            )
             assert (info.component_args or {}).get("choices", []) == list(about.choices)
     assert ours.keys() == {settings.EXPRESSIONS, settings.LOGS, settings.PICTURES}
     assert {name for name, info in ours.items() if info.restrict_api} == {settings.LOGS, settings.PICTURES}
