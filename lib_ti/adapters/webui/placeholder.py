@@ -19,6 +19,8 @@ def registered(database: Any, register: Callable[[], Any], name: str, first_toke
     """
     with embeddings_in_use:
         loaded, candidates = database.word_embeddings.get(name), database.ids_lookup.get(first_token)
+        if candidates is not None:  # the WebUI would add to the very list that is to come back
+            database.ids_lookup[first_token] = list(candidates)
         register()
         ours = database.word_embeddings[name]
         try:
