@@ -6,7 +6,7 @@ import pytest
 
 from lib_ti.adapters.standalone.tokenizer import tokenize
 from lib_ti.errors import InvalidText
-from lib_ti.expression.prompt import find_expressions, placeholder, rewrite_prompt
+from lib_ti.expression.prompt import find_expressions, hide_expressions, placeholder, rewrite_prompt
 
 
 def expressions(prompt: str) -> list[str]:
@@ -24,6 +24,7 @@ def expressions(prompt: str) -> list[str]:
         ("<'a\nb' +\n'c'>", ["'a\nb' +\n'c'"]),
         ("<'a {''b'>", ["'a {''b'"]),
         ("< 'a'> it's {a|b} <lora:x:1> { 'b'} <a'b'> '< '", []),
+        ("<'EM_1'> {'EM-12'} <'EM/3'> <'EM_1' + 'b'>", ["'EM_1' + 'b'"]),
         ("", []),
     ],
 )
@@ -61,6 +62,23 @@ def test_hosts_find_the_placeholder_by_its_tokens(prompt: str) -> None:
     name = placeholder("'a'", "model")
     ids, wanted = (",".join(map(str, tokenize(text))) for text in (rewrite_prompt(prompt, lambda text: name), name))
     assert f",{wanted}," in f",{ids},"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "hidden", "hidden_in_comments"),
+    [
+        ("a <'b'>, {'c'} d", "a 1, 2 d", "a 1, 2 d"),
+        ("a # <'it' b\n<'c'> # {'d'}", "a # 1 # 2", "a # <'it' b\n1 # {'d'}"),
+        ("<'#1'> # x\n{'#2'}", "1 # x\n2", "1 # x\n2"),
+        ("<'open # b\nc", "<'open # b\nc", "<'open # b\nc"),
+        ("# <'EM_1'> <'a'>", "# <'EM_1'> 1", "# <'EM_1'> <'a'>"),
+    ],
+)
+def test_expressions_can_be_kept_from_a_hosts_own_syntax(prompt: str, hidden: str, hidden_in_comments: str) -> None:
+    for comments, wanted in ((False, hidden), (True, hidden_in_comments)):
+        text, show = hide_expressions(prompt + "\ue000", comments)
+        assert text.translate({0xE001: "1", 0xE002: "2"}) == wanted + "\ue000"
+        assert show(text) == prompt + "\ue000"
 
 
 def test_an_expression_without_rows_leaves_nothing() -> None:

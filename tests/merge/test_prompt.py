@@ -36,6 +36,15 @@ def test_rows_beyond_a_chunk_are_split_and_none_are_nothing(tmp_path: Path) -> N
     assert request.prompt.split() == [*placed, "and"]
 
 
+def test_a_placeholder_is_named_after_its_numbers(tmp_path: Path) -> None:
+    """Hosts keep encoded prompts by their text, over a change of the model and of the files behind names."""
+    host = ToyHost(tmp_path)
+    names = [[*evaluate(host, f"<{text}>")[1]] for text in ("'cat'", "'cat'*1", "'dog'")]
+    assert names[0] == names[1] != names[2]
+    host.tables["clip_l"] *= 2
+    assert [*evaluate(host, "<'cat'>")[1]] != names[0]
+
+
 def test_a_fault_shows_its_place(tmp_path: Path) -> None:
     with pytest.raises(InvalidText, match=r"\^"):
         evaluate(ToyHost(tmp_path), "a <'cat'**2>")

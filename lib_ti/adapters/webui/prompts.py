@@ -41,6 +41,8 @@ _hooks: dict[tuple[int, str], Hook] = {}
 
 
 class Host(Protocol):
+    def pending_model(self) -> str: ...
+
     def prompt_words(self, extra: Words) -> AbstractContextManager[None]: ...
 
 
@@ -80,7 +82,9 @@ def install(app: App) -> None:
         prompts = copy(required_prompts)  # the WebUI's kind of list, which knows the picture's size
         prompts[:] = texts
         with app.host.prompt_words(words):
-            return original(p, function, prompts, *args, **kwargs)
+            encoded = original(p, function, prompts, *args, **kwargs)
+        _sign_off(words)
+        return encoded
 
     _hook(processing.StableDiffusionProcessing, "get_conds_with_caching", encode)
     _hook(extra_networks, "parse_prompt", _parse_networks)
@@ -102,6 +106,8 @@ def write_out(app: App, counted: Any) -> None:
     """For the token counter: as many words of one token as an expression has rows, in the prompt and in its styles."""
     from modules import shared
 
+    if app.host.pending_model():
+        return  # whoever types does not wait for a model
     prompt, styles = counted.prompt, counted.styles
     if styles and shared.opts.include_styles_into_token_counters:
         known = shared.prompt_styles
@@ -132,6 +138,15 @@ def _note(p: Any, required_prompts: Iterable[str]) -> None:
     expressions = [parse_expression(found.text) for prompt in prompts for found in find_expressions(prompt)]
     if expressions:
         p.extra_generation_params[EXACT] = _exact
+
+
+def _sign_off(words: Words) -> None:
+    """Forge notes for the infotext which embeddings it has read; ours are nobody's."""
+    from modules import shared
+
+    notes = getattr(shared.sd_model, "extra_generation_params", {})
+    if notes.get("TI"):
+        notes["TI"] = ", ".join(name for name in notes["TI"].split(", ") if name not in words) or None
 
 
 def _exact(p: Any, index: int, prompt_text: str, negative_prompt: str, **_: Any) -> str | None:
