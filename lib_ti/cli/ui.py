@@ -1,6 +1,7 @@
 """`ui`: the tab, in a browser, on a model of our own."""
 
 import argparse
+from pathlib import Path
 
 from lib_ti.cli.host import add_host_flags, open_app
 
@@ -20,10 +21,15 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def run(args: argparse.Namespace) -> int:
+    from lib_ti.api.access import Access
+    from lib_ti.api.routes import build_router
     from lib_ti.demo.run import demo_settings
     from lib_ti.ui.serve import serve
 
     app = open_app(args, args.out)
     address = "0.0.0.0" if args.listen else "127.0.0.1"
-    serve(app, address, args.port, not args.no_browser, demo_settings(args.model))
+    defaults = demo_settings(args.model)
+    pictures = (Path(defaults["data.folder"]),) if defaults else ()
+    routes = build_router(app, Access(pictures=pictures)).routes
+    serve(app, address, args.port, not args.no_browser, defaults, routes)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -69,8 +69,11 @@ def on(
     event(action, **about)
 
 
-def launch(tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, css: str) -> None:
-    """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself."""
+def launch(
+    tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, css: str, routes: Sequence[Any] = ()
+) -> None:
+    """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself; and `routes`
+    of FastAPI's."""
     theme = gr.themes.Base(
         primary_hue="indigo",
         secondary_hue="indigo",
@@ -89,4 +92,5 @@ def launch(tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, 
         css=css,
         footer_links=[],
         share=False,
+        app_kwargs={"routes": list(routes), "docs_url": "/docs"} if routes else None,
     )

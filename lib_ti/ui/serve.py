@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ def serve(
     port: int = 7861,
     open_browser: bool = True,
     defaults: Mapping[str, Any] | None = None,
+    routes: Sequence[Any] = (),
 ) -> None:
-    """Serve until Ctrl-C; a run in progress is then stopped and saved. Raises TIError where the port is taken."""
+    """Serve until Ctrl-C; a run in progress is then stopped and saved. `routes` of the API are answered too, and shown
+    under /docs. Raises TIError where the port is taken."""
     head = f"<script>{(PAGE / 'javascript' / 'ti_lab.js').read_text(encoding='utf-8')}</script>"
     css = (PAGE / "style.css").read_text(encoding="utf-8")
     try:
-        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css)
+        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css, routes)
     except OSError as error:
         raise TIError(f"Port {port} of {host} cannot be used: {error}", "Choose another with --port.") from error
     job = app.jobs.current

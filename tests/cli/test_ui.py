@@ -1,5 +1,6 @@
 """`ui`: a command that opens no page is a tool that cannot be used."""
 
+import json
 import os
 import socket
 import subprocess
@@ -36,6 +37,10 @@ def test_the_page_opens_on_this_machine_alone(tmp_path: Path) -> None:
                 except OSError:
                     time.sleep(0.5)
             assert "TI Lab" in page
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ti-lab/v1/model", timeout=60) as answer:
+                assert json.load(answer)["name"] == "demo"
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=60) as answer:
+                assert "/ti-lab/v1/train/start" in json.load(answer)["paths"]
             with pytest.raises(ConnectionRefusedError):  # another address of this machine, as others would use
                 socket.create_connection(("127.0.0.2", port), 5)
         finally:
