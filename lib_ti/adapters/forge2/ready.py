@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from lib_ti.adapters.forge2.conditioning import quiet
 from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
-from lib_ti.adapters.webui.memory import plain_objects
+from lib_ti.adapters.webui.memory import place_on_device, plain_objects
 from lib_ti.adapters.webui.networks import networks_of
 
 
@@ -24,6 +25,8 @@ def model_ready(sd_model: Any, checkpointing: bool) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(random_state_kept(torch.device(devices.device)))
         stack.enter_context(plain_objects(sd_model))
+        with quiet(sd_model):
+            place_on_device(sd_model, ["clip", "unet"])
         networks = networks_of(sd_model)
         make_ordinary(networks)
         stack.enter_context(modules_kept(networks))
