@@ -3,11 +3,20 @@
 import argparse
 import re
 from pathlib import Path
+from typing import cast
 
+from fastapi.routing import APIRoute
+
+from lib_ti.adapters.webui.settings import LASTING, OWN, TRAINING
+from lib_ti.api.access import Access
+from lib_ti.api.refusal import NOT_JSON, WRONG
+from lib_ti.api.routes import PREFIX, build_router
+from lib_ti.app import App
 from lib_ti.cli.main import build_parser
 from lib_ti.cli.train import FLAGS
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import walk_options
+from lib_ti.host import Host
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -15,7 +24,12 @@ BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def fill(text: str) -> str:
     """The README with every `<!-- table: NAME -->` … `<!-- end -->` made anew."""
-    tables = {"settings": settings_table, **{name: lambda name=name: flags_table(name) for name in commands()}}
+    tables = {
+        "settings": settings_table,
+        "requests": requests_table,
+        "webui settings": webui_settings_table,
+        **{name: lambda name=name: flags_table(name) for name in commands()},
+    }
     return BLOCK.sub(lambda block: f"{block[1]}\n{tables[block[2]]()}\n\n{block[3]}", text)
 
 
@@ -41,6 +55,29 @@ def settings_table() -> str:
         for path, _, default, about in walk_options(TrainConfig)
     ]
     return _table(("setting", "flag", "default", "what"), rows)
+
+
+def requests_table() -> str:
+    """Of the web API, by what its own description says."""
+    rows = []
+    for route in build_router(App(cast("Host", None)), Access()).routes:
+        assert isinstance(route, APIRoute)
+        (method,) = route.methods
+        statuses = sorted({route.status_code or 200, *(int(status) for status in route.responses)} - {WRONG, NOT_JSON})
+        asked = [f"`{parameter.name}`" for parameter in route.dependant.query_params]
+        what = route.description + (f" ({', '.join(asked)})" if asked else "")
+        path = route.path.removeprefix(f"{PREFIX}/")
+        rows.append((f"`{method} {path}`", what, ", ".join(map(str, statuses))))
+    return _table(("request", "what", "status"), rows)
+
+
+def webui_settings_table() -> str:
+    """Our section of a WebUI's settings, and the settings of its own that count here."""
+    known = {path: about for path, _, _, about in walk_options(TrainConfig)}
+    rows = [(about.label, about.help) for about in OWN.values()]
+    rows += [(known[path].label, known[path].help) for path in LASTING]
+    rows += [(f"Training: {known[path].label}", known[path].help) for path in TRAINING.values()]
+    return _table(("setting", "what"), rows)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

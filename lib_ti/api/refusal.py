@@ -44,7 +44,7 @@ MEANINGS = {
     CONFLICT: "A file would be overwritten, or a run is in the way or over.",
     NOT_JSON: "The body is not sent as application/json.",
     WRONG: "Values that cannot be used: every fault by its field.",
-    NO_MODEL: "There is no model that can do this.",
+    NO_MODEL: "The host cannot do it now, such as while it has no model.",
 }
 
 

@@ -13,6 +13,13 @@ from lib_ti.config.tree import walk_options
 SECTION = ("ti_lab", "TI Lab")
 EXPRESSIONS, LOGS, PICTURES = "ti_lab_expressions", "ti_lab_log_folder", "ti_lab_picture_folders"
 
+OWN = {
+    EXPRESSIONS: Option("Expressions in prompts", "<'cat'*0.5 + 'dog'> is evaluated in every prompt."),
+    LOGS: Option("Log directory", "For copies, previews and logs of runs; empty is textual_inversion."),
+    PICTURES: Option("Picture folders of the API", "Where requests may take training pictures from, one a line."),
+}
+"""Settings that are of the WebUI alone."""
+
 LASTING = ("save.format", "preview.every", "save.every", "save.in_previews", "run.checkpointing")
 """Settings of a training that users want otherwise for good. `save.format` counts for Create and Merge as well."""
 
@@ -31,11 +38,11 @@ def add_settings() -> None:
 
     known = {path: (default, about) for path, _, default, about in walk_options(TrainConfig)}
     options = {
-        EXPRESSIONS: _option(True, Option("Expressions in prompts", "<'cat'*0.5 + 'dog'> is evaluated in every prompt.")),
+        EXPRESSIONS: _option(True, OWN[EXPRESSIONS]),
         **{key(path): _option(*known[path]).needs_reload_ui() for path in LASTING},
-        LOGS: _option("", Option("Log directory", "For copies, previews and logs of runs; empty is textual_inversion.")),
-        PICTURES: _option("", Option("Picture folders of the API", "Where requests may take training pictures from, one a line.")),
-    }  # fmt: skip
+        LOGS: _option("", OWN[LOGS]),
+        PICTURES: _option("", OWN[PICTURES]).needs_reload_ui(),
+    }
     options[PICTURES].component_args = {"lines": 3}
     for name in (LOGS, PICTURES):
         options[name].restrict_api = True  # whoever holds the API's password must not let itself in further
