@@ -13,8 +13,9 @@ from lib_ti.config.merge import MergeConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config, config_values
 from lib_ti.control import Control
+from lib_ti.errors import HostError
 from lib_ti.events import Emit
-from lib_ti.host import Host, ImageRequest, ModelInfo
+from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 from lib_ti.pictures import Pictures
 
@@ -64,6 +65,10 @@ class App:
         self._known: tuple[list[Entry], ModelInfo, FolderEmbeddings] | None = None
 
     def model(self) -> ModelInfo:
+        """The loaded model. Raises HostError while the chosen one is not loaded: to look at it is no reason to load it."""
+        pending = self.host.pending_model() if isinstance(self.host, LateHost) else ""
+        if pending:
+            raise HostError(f"{pending} is chosen, and loaded when it is first needed.")
         return self.host.model()
 
     def embeddings_folder(self, folder: str = "") -> Path:
@@ -93,7 +98,7 @@ class App:
         from lib_ti.merge.check import check_expression
 
         known = self._known_embeddings(quick=True)
-        return check_expression(text, self.model(), known.headers, self._dictionary(known))
+        return check_expression(text, self.host.model(), known.headers, self._dictionary(known))
 
     def merge(self, values: Mapping[str, Any]) -> list[Made]:
         """Evaluate an expression by `MergeConfig` values and save it; several files where it is split."""
@@ -253,7 +258,7 @@ class App:
         from lib_ti.merge.evaluate import build_embedding
 
         if not isinstance(source, str):
-            return self._loaded(source).fit_to(self.model())
+            return self._loaded(source).fit_to(self.host.model())
         return build_embedding(parse_expression(source), source, self.host, self._known_embeddings())
 
     def _entries(self, folder: Path, quick: bool = False) -> list[Entry]:
@@ -266,7 +271,7 @@ class App:
         """By name; `quick` gives the same as last time where neither the model nor the folder has changed."""
         from lib_ti.embedding.folder import FolderEmbeddings
 
-        entries, model = self._entries(self.host.embeddings_folder(), quick), self.model()
+        entries, model = self._entries(self.host.embeddings_folder(), quick), self.host.model()
         if self._known is None or self._known[0] is not entries or self._known[1] != model:
             self._known = entries, model, FolderEmbeddings(entries, model)
         return self._known[2]

@@ -216,6 +216,15 @@ class Host(TextModel, EmbeddingFolder, Protocol):
 
 
 @runtime_checkable
+class LateHost(Protocol):
+    """A host that loads the chosen checkpoint only when something needs it, as a picture or `model()` does."""
+
+    def pending_model(self) -> str:
+        """The name of the chosen checkpoint while it is not the loaded one; else ""."""
+        ...
+
+
+@runtime_checkable
 class Captioner(Protocol):
     """What a host may offer besides: words for pictures by models of its own, such as BLIP."""
 

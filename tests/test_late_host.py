@@ -1,0 +1,31 @@
+"""A host that loads its model when it is first needed, as Forge does."""
+
+from pathlib import Path
+
+import pytest
+
+from lib_ti.app import App
+from lib_ti.errors import HostError
+from lib_ti.host import ModelInfo
+from tests.toy_host import ToyHost
+
+
+class SleepingHost(ToyHost):
+    loaded = False
+
+    def pending_model(self) -> str:
+        return "" if self.loaded else "sleeper"
+
+    def model(self) -> ModelInfo:
+        self.loaded = True
+        return super().model()
+
+
+def test_to_look_at_the_model_does_not_load_it_but_to_create_does(tmp_path: Path) -> None:
+    host = SleepingHost(tmp_path)
+    app = App(host)
+    with pytest.raises(HostError, match="sleeper is chosen, and loaded when it is first needed"):
+        app.model()
+    assert not host.loaded
+    app.create({"name": "star", "vectors": 1, "init": "cat"})
+    assert app.model().family == "sd1"
