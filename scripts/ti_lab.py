@@ -7,7 +7,7 @@ from modules import script_callbacks
 
 # Here and not in the function: once this file is read, the WebUI takes our folder off sys.path, and only a package that
 # is known by then can import the rest of itself.
-from lib_ti.adapters.ldm.host import LdmHost
+from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.webui import prompts, settings
 from lib_ti.app import shared_app
 
@@ -15,7 +15,7 @@ from lib_ti.app import shared_app
 def build() -> list[tuple[Any, str, str]]:
     from lib_ti.ui.tab import build_tab
 
-    return [(build_tab(shared_app(LdmHost), settings.defaults()), "TI Lab", "ti_lab")]
+    return [(build_tab(shared_app(webui_host), settings.defaults()), "TI Lab", "ti_lab")]
 
 
 def serve(_page: Any, server: Any) -> None:
@@ -24,10 +24,10 @@ def serve(_page: Any, server: Any) -> None:
 
     if settings.api_wanted():
         access = Access(settings.credentials(), settings.picture_folders(), settings.defaults())
-        add_routes(server, shared_app(LdmHost), access)
+        add_routes(server, shared_app(webui_host), access)
 
 
 script_callbacks.on_ui_settings(settings.add_settings)
 script_callbacks.on_ui_tabs(build)
 script_callbacks.on_app_started(serve)
-prompts.register(shared_app(LdmHost))
+prompts.register(shared_app(webui_host))
