@@ -12,7 +12,7 @@
     let asked = 0;
     let unanswered = null; // the pulse as it was when we last asked
 
-    window.tiLab = {chosen: ""};
+    window.tiLab = {chosen: "", album};
 
     function press(name) {
         const element = find(name);
@@ -36,8 +36,56 @@
         }
     }
 
+    const drafts = new Map(); // captions that are typed and not saved, by folder and picture, whatever page is shown
+    let sent = new Map();
+    let saved = "";
+    const findAlbum = () => document.querySelector("#ti_lab_album .ti_lab_album");
+    const inside = (folder) => [...drafts].filter(([name]) => name.startsWith(folder + "\n"));
+
+    // What Save captions, Next and Previous tell the server.
+    function album() {
+        const now = findAlbum();
+        if (!now) return "{}";
+        const {folder, page} = now.dataset;
+        sent = new Map(inside(folder));
+        const captions = Object.fromEntries([...sent].map(([name, words]) => [name.slice(folder.length + 1), words]));
+        return JSON.stringify({folder, page: Number(page), captions});
+    }
+
+    // A browser may keep what was typed in a field whose picture has changed: every field shows its own draft or its file.
+    function showDrafts() {
+        const now = findAlbum();
+        if (!now) return;
+        const {folder} = now.dataset;
+        if (now.dataset.saved !== "0" && now.dataset.saved !== saved) {
+            saved = now.dataset.saved;
+            for (const [name, words] of sent) if (drafts.get(name) === words) drafts.delete(name);
+        }
+        for (const area of now.querySelectorAll("[data-caption]")) {
+            const draft = drafts.get(folder + "\n" + area.dataset.caption);
+            const words = draft ?? area.defaultValue;
+            if (area.value !== words) area.value = words;
+            area.classList.toggle("ti_lab_edited", draft !== undefined);
+        }
+        const count = inside(folder).length;
+        const chip = now.querySelector("[data-unsaved]");
+        chip.hidden = count === 0;
+        const told = count === 0 ? "" : count === 1 ? "1 caption not saved" : count + " captions not saved";
+        if (chip.textContent !== told) chip.textContent = told;
+    }
+
+    document.addEventListener("input", (event) => {
+        const area = event.target.closest && event.target.closest("#ti_lab_album [data-caption]");
+        if (!area) return;
+        const name = findAlbum().dataset.folder + "\n" + area.dataset.caption;
+        if (area.value === area.defaultValue) drafts.delete(name);
+        else drafts.set(name, area.value);
+        showDrafts();
+    });
+
     function turn() {
         keepScroll();
+        showDrafts();
         const root = find("root");
         const pulse = find("pulse") && find("pulse").querySelector("[data-tick]");
         if (!root || !pulse || document.hidden || root.offsetParent === null) return;

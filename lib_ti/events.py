@@ -53,7 +53,10 @@ class PreviewReady:
 
 @dataclass(frozen=True)
 class Saved:
-    """A file is whole on disk. `kind` is "embedding", "copy", "state", "preview" or "plot"."""
+    """A file is whole on disk. `kind` is "embedding", "copy", "state", "preview" or "plot".
+
+    Of a prepared data set it is "pictures" or "captions": `step` of them are in the folder `path`.
+    """
 
     step: int
     path: Path

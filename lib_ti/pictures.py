@@ -11,12 +11,13 @@ from lib_ti.config.train import DataPart
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import TIError
-from lib_ti.events import Emit, Finished, Status, Warned
+from lib_ti.events import Emit, Finished, Saved, Status, Warned
 from lib_ti.host import Captioner, FaceFinder, Host, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 
 if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
     from lib_ti.dataset.album import Album as Album
+    from lib_ti.dataset.album import Card as Card
     from lib_ti.dataset.dataset import Dataset as Dataset
     from lib_ti.dataset.prepare import Helpers, Report
 
@@ -50,8 +51,10 @@ class Pictures:
         report = prepare_pictures(config, native, self._helpers(), progress, lambda: control.stopping)
         for warning in report.warnings:
             emit(Warned(warning))
-        emit(Status(_result(report), report.done / report.total))
         folder = source_folder(config.folders.destination or config.folders.source)
+        emit(Status(f"{report.done} of {report.total} done", report.done / report.total))
+        emit(Saved(report.pictures, folder, "pictures"))
+        emit(Saved(report.captions, folder, "captions"))
         emit(Finished(report.done, folder, stopped=report.done < report.total))
         return folder
 
@@ -74,14 +77,19 @@ class Pictures:
 
         return save_captions(source_folder(folder), captions)
 
-    def prove(self, data: DataPart, name: str) -> Dataset:
-        """What training `name` on `data` would begin with. Raises InvalidDataset with all that it would refuse."""
+    def prove(self, data: DataPart, name: str) -> tuple[Dataset, dict[tuple[int, int], int]]:
+        """What training `name` on `data` would begin with, and its pictures by (width, height).
+
+        Raises InvalidDataset with all that it would refuse.
+        """
+        from lib_ti.dataset.dataset import buckets
         from lib_ti.dataset.scan import scan_dataset
 
         folders = self.host.template_folders() if self.host else ()
         model = self._model()
         side, multiple = (model.native_size, model.pixel_multiple) if model else (SIDE, 8)
-        return scan_dataset(data, name, side, multiple, folders)
+        dataset = scan_dataset(data, name, side, multiple, folders)
+        return dataset, buckets(dataset)
 
     def _model(self) -> ModelInfo | None:
         try:
@@ -99,9 +107,3 @@ class Pictures:
             caption=captions.caption if captions else None,
             find_faces=faces.find_faces if faces else None,
         )
-
-
-def _result(report: Report) -> str:
-    written = f"{report.pictures} picture{'' if report.pictures == 1 else 's'}"
-    captions = f"{report.captions} caption{'' if report.captions == 1 else 's'}"
-    return f"{report.done} of {report.total} done: {written} and {captions} written."

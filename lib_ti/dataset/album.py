@@ -33,13 +33,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Album:
-    """`page` counts from 0; `total` pictures on `pages` pages."""
+    """`page` counts from 0; `total` pictures on `pages` pages of `per_page`."""
 
     folder: Path
     cards: tuple[Card, ...]
     page: int
     pages: int
     total: int
+    per_page: int
 
 
 def load_album(folder: Path, page: int = 0) -> Album:
@@ -48,7 +49,7 @@ def load_album(folder: Path, page: int = 0) -> Album:
     pages = -(-len(files) // PAGE)
     page = min(max(0, page), pages - 1)
     cards = tuple(_load_card(file) for file in files[page * PAGE : (page + 1) * PAGE])
-    return Album(folder, cards, page, pages, len(files))
+    return Album(folder, cards, page, pages, len(files), PAGE)
 
 
 def save_captions(folder: Path, captions: Mapping[str, str]) -> int:

@@ -110,7 +110,7 @@ def _destination_faults(config: DatasetConfig) -> list[Fault]:
         return [Fault(where, "is the input directory", "the originals stay as they are: give another one")]
     if config.folders.overwrite or not place.is_dir() or not any(place.iterdir()):
         return []
-    return [Fault(where, f"{str(place)!r} is not empty", "choose an empty or new one, or tick Overwrite")]
+    return [Fault(where, f"{str(place)!r} is not empty", "choose an empty or new one, or overwrite")]
 
 
 class _Preparation:

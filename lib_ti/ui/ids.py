@@ -16,6 +16,8 @@ FIELDS, FIELD = f"{PREFIX}fields", f"{PREFIX}field"
 """Classes of a row of fields and of one field."""
 BESIDE, BUTTONS = f"{PREFIX}beside", f"{PREFIX}buttons"
 """Classes of a row of columns and of one of buttons."""
+DETAILS = f"{PREFIX}details"
+"""Class of a column of fields that appears once what they belong to is switched on."""
 
 
 def part_id(name: str) -> str:

@@ -12,6 +12,8 @@ from lib_ti.app import App
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions import Actions, faults_of
 from lib_ti.ui.create_panel import build_create, wire_create
+from lib_ti.ui.dataset_actions import DatasetActions
+from lib_ti.ui.dataset_panel import build_dataset, show_ending, wire_dataset
 from lib_ti.ui.embedding_actions import EmbeddingActions
 from lib_ti.ui.inspect_panel import build_inspect, open_file, show_files, wire_inspect
 from lib_ti.ui.library_panel import build_library, wire_library
@@ -31,11 +33,14 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
     """
     defaults = defaults or {}
     actions, embedding_actions = Actions(app), EmbeddingActions(app)
+    dataset_actions = DatasetActions(app.pictures)
     with compat.blocks(wording.TITLE) as tab, gr.Column(elem_id=ids.ROOT):
         header = compat.html(elem_id=ids.part_id("model"))
         with gr.Tabs(selected="train") as panels:
             with gr.Tab("Create", id="create"):
                 create = build_create(defaults)
+            with gr.Tab("Data set", id="dataset"):
+                dataset = build_dataset(defaults, app.pictures.captioners())
             with gr.Tab("Train", id="train"):
                 train = build_train(defaults, app.templates(), app.host.samplers())
             with gr.Tab("Merge", id="merge"):
@@ -53,11 +58,11 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             pulse = compat.html(_pulse(None), elem_id=ids.PULSE)
         shown, chosen = gr.State({}), gr.State(None)
 
-        parts = {"model": header, **train.parts}
+        parts = {"model": header, **train.parts, "prepared": dataset.progress}
         page = {shown, chosen}
         run_buttons = [train.pause, train.stop, train.save_now, train.preview_now]
         faults = list(train.form.faults.values())
-        outputs = [pulse, shown, *parts.values(), train.train, train.resume, *run_buttons, *faults]
+        outputs = [pulse, shown, *parts.values(), train.train, train.resume, *run_buttons, *faults, *dataset.outputs]
 
         def refresh(data: dict[Any, Any]) -> dict[Any, Any]:
             return updates(data[shown], view_of(app, data[chosen]))
@@ -68,6 +73,8 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             result |= {parts[name]: gr.update(value=html) for name, html in view.parts.items() if name in changed}
             if "buttons" in changed:
                 result |= _buttons(train, view)
+            if "preparing" in changed:
+                result |= show_ending(dataset, dataset_actions)
             if "ending" in changed and app.jobs.current and not view.active:
                 result |= train.form.show_faults(faults_of(app.jobs.current.error))
             return result
@@ -99,6 +106,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
         offered = [inspect.form.components["file"], inspect.form.components["other"]]
         compat.on(inspect_tab.select, list_files, {chosen_number}, offered)
         wire_create(create, actions, train.form)
+        wire_dataset(dataset, dataset_actions, train.form, panels, refresh, page, outputs)
         wire_train(train, actions, refresh, page, outputs)
         wire_merge(merge, embedding_actions, train.form, go_to)
         wire_inspect(inspect, embedding_actions, merge.form, go_to)
@@ -110,7 +118,7 @@ def _pulse(view: View | None) -> str:
     """What the script reads: that an answer has come, and whether to ask again soon."""
     if view is None:
         return '<i data-tick=""></i>'
-    return f'<i data-tick="{next(_ticks)}" data-active="{int(view.active)}"></i>'
+    return f'<i data-tick="{next(_ticks)}" data-active="{int(view.active or view.preparing)}"></i>'
 
 
 def _buttons(train: TrainPanel, view: View) -> dict[Any, Any]:

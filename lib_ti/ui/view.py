@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib_ti.app import App
 from lib_ti.errors import TIError
-from lib_ti.ui import render, wording
+from lib_ti.ui import album, render, wording
 
 PARTS = ("model", "progress", "curves", "preview", "strip", "plan", "log")
 
@@ -21,26 +21,30 @@ Chosen = tuple[int, Path]
 
 @dataclass(frozen=True)
 class View:
-    """`parts`: HTML by name. `active` tells that a job runs; `pause_label` what the pause button would do."""
+    """`parts`: HTML by name. `active` tells that a training runs, `preparing` that pictures are prepared; `pause_label` what the
+    pause button would do."""
 
     parts: dict[str, str]
     job: int
     active: bool
     pause_label: str
+    preparation: int = 0
+    preparing: bool = False
 
     @property
     def fingerprints(self) -> dict[str, str]:
         about = {name: blake2b(html.encode(), digest_size=8).hexdigest() for name, html in self.parts.items()}
-        return {**about, "buttons": f"{self.active} {self.pause_label}", "ending": f"{self.job} {self.active}"}
+        about |= {"buttons": f"{self.active} {self.pause_label}", "ending": f"{self.job} {self.active}"}
+        return about | {"preparing": f"{self.preparation} {self.preparing}"}
 
     def changed(self, shown: Shown) -> set[str]:
-        """The parts, and "buttons" and "ending" among them, that a browser does not show as they are now."""
+        """The parts, and "buttons", "ending" and "preparing" among them, that a browser does not show as they are now."""
         return {name for name, fingerprint in self.fingerprints.items() if shown.get(name) != fingerprint}
 
 
 def view_of(app: App, chosen: Chosen | None = None) -> View:
     job = app.jobs.current
-    snapshot = app.jobs.snapshot
+    snapshot, prepared = app.jobs.snapshot, app.pictures.jobs.snapshot
     paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
     newest = len(paths) - 1
     large = paths.index(chosen) if chosen in paths else newest
@@ -52,9 +56,11 @@ def view_of(app: App, chosen: Chosen | None = None) -> View:
         "strip": render.strip(snapshot.previews, large),
         "plan": render.plan(snapshot.plan, open_=not snapshot.history.points),
         "log": render.log(snapshot),
+        "prepared": album.preparation(prepared),
     }
     waiting = job is not None and snapshot.active and job.control.paused
-    return View(parts, snapshot.job, snapshot.active, wording.CONTINUE if waiting else wording.PAUSE)
+    pause = wording.CONTINUE if waiting else wording.PAUSE
+    return View(parts, snapshot.job, snapshot.active, pause, prepared.job, prepared.active)
 
 
 def choose(app: App, number: str) -> Chosen | None:

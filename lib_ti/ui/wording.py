@@ -95,3 +95,22 @@ NO_SOURCE = "is missing"
 MODEL_IS_BUSY = "The model is training: such a comparison needs it for itself."
 MODEL_IS_BUSY_HINT = "Ask again when the run has ended, or leave the text empty."
 MERGED_NEXT = "Prompts know it by this name now."
+
+DATASET_INTRO = (
+    "Crops, pieces, flipped copies and captions go to a folder of their own; what you have stays as it is. Any folder of "
+    "pictures can be looked at and captioned here by hand."
+)
+PREPARE = "Prepare pictures"
+FLIPS = "Create flipped copies"
+FOLDER = "Folder to look at"
+FOLDER_HELP = "Its pictures with their captions appear below."
+SHOW = "Show pictures"
+PROVE = "Check"
+TRAIN_HERE = "Train on this folder"
+PREVIOUS, NEXT = "Previous", "Next"
+SAVE_CAPTIONS = "Save captions"
+PROVED = "Training can use all {count} pictures."
+CAPTIONS_SAVED = {0: "Nothing has changed.", 1: "1 caption saved."}
+MANY_CAPTIONS_SAVED = "{count:,} captions saved."
+FROM_NAME = "no caption file; the name gives: {words}"
+NO_WORDS = "no caption"

@@ -37,6 +37,15 @@ class FakeHost:
     def log_folder(self) -> Path:
         return self.folder / "logs"
 
+    def template_folders(self) -> list[Path]:
+        return []
+
+    def captioners(self) -> list[str]:
+        return ["Deepbooru", "BLIP"]
+
+    def caption(self, image: Image.Image, name: str) -> str:
+        return f"{name} sees {image.width} pixels"
+
     def tokenize(self, text: str) -> list[int]:
         return [len(word) for word in text.split()]
 

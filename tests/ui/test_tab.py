@@ -8,11 +8,13 @@ import pytest
 from fake_app import FakeApp
 
 from lib_ti.config.create import CreateConfig
+from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault
 from lib_ti.ui import ids
 from lib_ti.ui.create_panel import SAME_AS_TRAIN, build_create
+from lib_ti.ui.dataset_panel import build_dataset
 from lib_ti.ui.form import Form
 from lib_ti.ui.tab import build_tab
 from lib_ti.ui.train_panel import build_train
@@ -25,6 +27,13 @@ def panels(defaults: dict[str, object]) -> tuple[Form, Form]:
         create = build_create(defaults)
         train = build_train(defaults, ["subject"], ["Euler"])
     return create.form, train.form
+
+
+def test_every_option_of_a_data_set_has_its_widget():
+    with gr.Blocks():
+        form = build_dataset({}, ["BLIP", "Deepbooru"]).form
+    assert set(form.components) == {path for path, *_ in walk_options(DatasetConfig)}
+    assert [value for _, value in form.components["captions.by"].choices][-1] == "BLIP, Deepbooru"
 
 
 def test_every_option_has_its_widget_with_label_help_and_default():
