@@ -71,5 +71,8 @@ class LdmHost(WebuiHost):
         from lib_ti.adapters.ldm.session import LdmSession
 
         model.prove_trainable(sd_model)
-        with model_ready(sd_model, request.checkpointing), closing(LdmSession(sd_model, request)) as session:
+        with (
+            model_ready(sd_model, request.checkpointing, request.networks),
+            closing(LdmSession(sd_model, request)) as session,
+        ):
             yield session

@@ -11,22 +11,30 @@ import torch
 from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
-from lib_ti.adapters.webui.memory import manages_memory, plain_objects
+from lib_ti.adapters.webui.loras import refuse_loras, use_loras
+from lib_ti.adapters.webui.memory import manages_memory, place_on_device, plain_objects
 
 
 @contextmanager
-def model_ready(sd_model: Any, checkpointing: bool) -> Iterator[None]:
-    """Weights frozen, nothing of the last picture still at work in them. The WebUI's faster attention stays on."""
+def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None]:
+    """Weights frozen; of the last picture nothing is still at work in them, but `loras` are, named as in a prompt.
+
+    The WebUI's faster attention stays on.
+    """
     from modules import devices
     from modules.sd_hijack import model_hijack
 
     with ExitStack() as stack:
         stack.enter_context(random_state_kept(torch.device(devices.device)))
-        _unload_extra_networks()
+        if manages_memory(sd_model):
+            refuse_loras(loras)
+        stack.callback(use_loras, "")
+        use_loras(loras)
         stack.callback(model_hijack.apply_circular, model_hijack.circular_enabled)
         model_hijack.apply_circular(False)  # a tiling picture leaves its borderless convolutions behind
         if manages_memory(sd_model):
             stack.enter_context(plain_objects(sd_model))
+            place_on_device(sd_model, ["clip", "unet"])
             stack.enter_context(norms_kept_whole(sd_model.model.diffusion_model))
         make_ordinary([sd_model])
         stack.enter_context(modules_kept([sd_model]))
@@ -34,12 +42,3 @@ def model_ready(sd_model: Any, checkpointing: bool) -> Iterator[None]:
         if checkpointing:
             stack.enter_context(checkpointed(sd_model.model.diffusion_model))
         yield
-
-
-def _unload_extra_networks() -> None:
-    """LoRAs and hypernetworks of the last picture stay in the weights until the next one says otherwise."""
-    from modules import extra_networks, processing
-
-    nothing = processing.StableDiffusionProcessingTxt2Img()
-    nothing.all_prompts = []
-    extra_networks.activate(nothing, {})

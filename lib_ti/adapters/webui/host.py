@@ -68,7 +68,7 @@ class WebuiHost(ABC):
         from lib_ti.adapters.webui.job import exclusive
 
         with (
-            exclusive(f"Train {request.placeholder}"),
+            exclusive(f"Train {request.placeholder}", request.given_up),
             self._ready_session(self._load_chosen(), request) as session,
         ):
             yield session

@@ -1,16 +1,21 @@
 """Create, train, stop, resume and use an embedding in the WebUI."""
 
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
+from lib_ti.control import Control
 from lib_ti.errors import HostError
-from lib_ti.host import SessionRequest
+from lib_ti.events import Paused, PreviewReady, StepDone
+from lib_ti.host import ImageRequest, SessionRequest
 from lib_ti.jobs.job import Job
 from tests.adapters.ldm.conftest import NAME, ROWS
 
@@ -73,8 +78,6 @@ def test_a_preview_keeps_the_model_though_another_is_chosen(app: App, sd_model: 
     """The WebUI loads the chosen checkpoint before each picture: under a run's feet, when the picture is a preview."""
     from modules import shared
 
-    from lib_ti.host import ImageRequest
-
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
         with options_set(sd_model_checkpoint="another.safetensors"):
@@ -86,14 +89,12 @@ def test_a_preview_keeps_the_model_though_another_is_chosen(app: App, sd_model: 
 def test_interrupt_in_a_preview_ends_the_run_without_a_half_made_picture(app: App) -> None:
     from modules import script_callbacks, shared
 
-    from lib_ti.host import ImageRequest
-
     def press(params: Any) -> None:
         shared.state.interrupt()
 
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
-        script_callbacks.on_cfg_denoised(press)
+        script_callbacks.on_cfg_denoiser(press)
         try:
             assert session.preview(ImageRequest(f"a {NAME}", steps=4), vectors) is None
         finally:
@@ -101,6 +102,95 @@ def test_interrupt_in_a_preview_ends_the_run_without_a_half_made_picture(app: Ap
         assert session.interrupted()
         assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
         assert session.interrupted()
+
+
+def test_a_paused_run_lets_pictures_be_made_and_goes_on_as_if_nothing_had_happened(
+    app: App, settings: dict[str, Any], paint: Callable[..., np.ndarray]
+) -> None:
+    from modules import call_queue, shared
+
+    settings |= {"optim.steps": 6, "embedding.overwrite": True}
+    app.start_training(settings).wait(300)
+    plain = app.load_embedding(Path(settings["save.folder"]) / f"{NAME}.safetensors").vectors
+
+    job = app.start_training({**settings, "optim.steps": 400})
+    _wait_for(job, lambda: job.snapshot.step >= 2)
+    job.control.pause()
+    _wait_for(job, lambda: job.snapshot.state == "paused")
+    step = job.snapshot.step
+    with call_queue.queue_lock:  # as the WebUI does for each picture
+        assert shared.state.job == ""
+        paint("a cat")
+        shared.state.interrupt()  # meant for the picture, not for the run
+    shared.state.interrupted = False
+    assert (job.snapshot.state, job.snapshot.step) == ("paused", step)
+    job.control.resume()
+    _wait_for(job, lambda: job.snapshot.step > max(step, 6))
+    assert not call_queue.queue_lock.acquire(blocking=False)
+    job.control.stop()
+    assert job.wait(60)
+    assert job.snapshot.state == "stopped"
+
+    def pause_once(event: Any) -> None:
+        if isinstance(event, StepDone) and event.step == 3:
+            control.pause()
+        if isinstance(event, Paused):
+            threading.Timer(0.5, paint_and_continue).start()
+
+    def paint_and_continue() -> None:
+        with call_queue.queue_lock:
+            paint("a cat")
+        control.resume()
+
+    control = Control()
+    path = app.train(settings, pause_once, control)
+    for name, vector in app.load_embedding(path).vectors.items():
+        assert torch.equal(vector, plain[name])
+
+
+def test_stop_ends_a_run_that_waits_for_the_queue_and_keeps_the_place_of_others(
+    app: App, settings: dict[str, Any]
+) -> None:
+    from modules import call_queue
+
+    call_queue.queue_lock.acquire()
+    try:
+        job = app.start_training({**settings, "embedding.overwrite": True})
+        _wait_for(job, lambda: job.snapshot.status == "Waiting for the model")
+        job.control.stop()
+        assert job.wait(5)
+        assert job.snapshot.state == "stopped"
+    finally:
+        call_queue.queue_lock.release()
+    with call_queue.queue_lock:  # the place that was given up does not hold anybody up
+        pass
+
+
+def test_a_picture_is_made_with_an_expression(app: App) -> None:
+    def picture(prompt: str) -> bytes:
+        return app.generate(ImageRequest(prompt, steps=1, sampler="Euler", width=64, height=64)).tobytes()
+
+    assert picture("a photo of <'red star'>") == picture("a photo of red star")
+    assert picture("a photo of <'red' + 'star'>") != picture("a photo of red star")
+
+
+def test_the_webui_shows_how_far_the_run_is(app: App, settings: dict[str, Any]) -> None:
+    from modules import shared
+
+    seen = []
+
+    def listen(event: Any) -> None:
+        if isinstance(event, (StepDone, PreviewReady)):
+            seen.append((shared.state.job, shared.state.job_no, shared.state.job_count, shared.state.textinfo))
+        if isinstance(event, PreviewReady):
+            previews.append(shared.state.current_image.size)
+
+    previews: list[tuple[int, int]] = []
+    app.train({**settings, "embedding.overwrite": True, "preview.every": 2}, listen, Control())
+    assert previews == [(64, 64)] * 3
+    # An event comes before the bar moves on.
+    assert (f"Train {NAME}", 3, 4, "Training step 3 of 4") in seen
+    assert shared.state.job == ""
 
 
 def _wait_for(job: Job, condition: Callable[[], bool]) -> None:
