@@ -12,7 +12,23 @@
     let asked = 0;
     let unanswered = null; // the pulse as it was when we last asked
 
-    window.tiLab = {chosen: "", album};
+    window.tiLab = {chosen: "", album, txt2img};
+
+    // What the WebUI's txt2img tab shows now.
+    function txt2img() {
+        const value = (part) => document.querySelector("#txt2img_" + part)?.value ?? "";
+        return JSON.stringify({
+            prompt: value("prompt textarea"),
+            negative: value("neg_prompt textarea"),
+            sampler: value("sampling input:checked") || value("sampling input:not([type=radio])"),
+            scheduler: value("scheduler input"),
+            steps: value("steps input[type=number]"),
+            cfg: value("cfg_scale input[type=number]"),
+            seed: value("seed input"),
+            width: value("width input[type=number]"),
+            height: value("height input[type=number]"),
+        });
+    }
 
     function press(name) {
         const element = find(name);
@@ -88,6 +104,7 @@
         showDrafts();
         const root = find("root");
         const pulse = find("pulse") && find("pulse").querySelector("[data-tick]");
+        if (root) root.classList.toggle("ti_lab_beside_txt2img", document.getElementById("txt2img_prompt") !== null);
         if (!root || !pulse || document.hidden || root.offsetParent === null) return;
         const waited = Date.now() - asked;
         const {tick, active} = pulse.dataset;

@@ -12,6 +12,7 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions import Actions, Outcome, preview_schedule
 from lib_ti.ui.form import Form
+from lib_ti.ui.txt2img import add_txt2img_button
 from lib_ti.ui.view import PARTS
 
 SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -103,6 +104,8 @@ def _build_settings(form: Form) -> Any:
         with gr.Accordion(title, open=False):
             for row in rows:
                 form.row(*row)
+            if title == "Previews":
+                add_txt2img_button(form)
     return schedule
 
 
@@ -162,4 +165,4 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh, page: set[
         compat.on(button.click, tell(action), page, outputs)
     rate, steps = form.components["optim.lr"], form.components["optim.steps"]
     for field in (rate, steps):
-        compat.on(field.change, show_schedule, {rate, steps}, [panel.schedule, form.faults["optim.lr"]])
+        compat.on(field.change, show_schedule, {rate, steps}, [panel.schedule, form.faults["optim.lr"]], typing=True)

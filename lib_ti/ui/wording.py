@@ -35,6 +35,7 @@ PAUSE = "Pause"
 CONTINUE = "Continue"
 SAVE_NOW = "Save now"
 PREVIEW_NOW = "Preview now"
+READ_TXT2IMG = "Read parameters (prompt, etc...) from txt2img tab"
 
 CREATE_INTRO = (
     "An embedding is a new word for the model: a few vectors, in a small file. Create one here to see or use it before it "
