@@ -40,6 +40,8 @@ def radio(**about: Any) -> gr.Radio:
 
 
 def dropdown(**about: Any) -> gr.Dropdown:
+    if MAJOR == 3 and about.get("allow_custom_value"):
+        about["info"] = f"{about.get('info', '')} Enter keeps what you type.".strip()
     return _private(gr.Dropdown(**about))
 
 
@@ -56,17 +58,23 @@ def on(
     outputs: list[Any] | None = None,
     js: str | None = None,
     queue: bool = False,
+    typing: bool = False,
 ) -> None:
     """Wire `action` to an event such as `button.click`, silently: nothing on the page greys out while it runs.
 
     `action` takes {component: value} of `inputs` and returns {component: update}; components it leaves out stay as they are.
-    Without `queue` it never waits behind the pictures that a WebUI is generating.
+    Without `queue` it never waits behind the pictures that a WebUI is generating. `typing` is for events that come with each
+    key pressed: the last of them is always answered.
     """
     about: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "queue": queue, "show_progress": "hidden"}
     if js is not None:
         about["_js" if MAJOR == 3 else "js"] = js
     about |= {"api_visibility": "private"} if MAJOR >= 6 else {"api_name": False}
-    event(action, **about)
+    wired = event(action, **about)
+    if typing and MAJOR == 3:
+        # It drops events while one is answered. So it asks again after the answer, with what is there by then; and a third
+        # time, for by then an older second question may itself be unanswered.
+        wired.then(action, **about).then(action, **about)
 
 
 def launch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ import gradio as gr
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.again_panel import AgainPanel, build_again
 from lib_ti.ui.embedding_actions import EmbeddingActions
+
+PACE = 0.5
+"""Seconds between two updates of the progress: of updates that come close together, gradio 6 may show the first alone."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,17 @@ def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any) -> No
 
     def make_again(data: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
         typed, form = str(data[panel.typed] or ""), panel.again.form
+        told, shown = time.monotonic(), dict[Any, Any]()
         for outcome in actions.again.listed(typed, form.values(data)):
-            yield {panel.again.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
-        yield {panel.shown: gr.update(value=actions.library(typed))}
+            shown = {panel.again.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+            if time.monotonic() - told >= PACE:
+                told = time.monotonic()
+                yield shown
+        time.sleep(max(0.0, told + PACE - time.monotonic()))
+        yield {**shown, panel.shown: gr.update(value=actions.library(typed))}
 
     made = [*panel.again.shown, panel.shown]
     compat.on(panel.again.make.click, make_again, panel.again.form.inputs | {panel.typed}, made, queue=True)
-    compat.on(panel.typed.change, show(quick=True), {panel.typed}, [panel.shown])
+    compat.on(panel.typed.change, show(quick=True), {panel.typed}, [panel.shown], typing=True)
     for event in (panel.refresh.click, tab.select):
         compat.on(event, show(quick=False), {panel.typed}, [panel.shown])

@@ -95,7 +95,7 @@ def wire_merge(
 
     faults = list(form.faults.values())
     for expression in expressions:
-        compat.on(expression.change, check, set(expressions), [panel.checked, *carets])
+        compat.on(expression.change, check, set(expressions), [panel.checked, *carets], typing=True)
     compat.on(panel.merge.click, merge, form.inputs, [panel.result, panel.saved, panel.use, *faults], queue=True)
     for button, action in ((panel.look, actions.preview), (panel.explain, actions.explain)):
         compat.on(button.click, show(action), form.inputs, [panel.result, *faults], queue=True)
