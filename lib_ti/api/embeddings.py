@@ -116,7 +116,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     @router.post(
         "/convert",
         status_code=201,
-        **about(values, UNKNOWN, CONFLICT, NO_MODEL, body=ConvertRequest, example={"file": "my-cat.pt", "to": "png"}),
+        **about(values, UNKNOWN, NO_MODEL, body=ConvertRequest, example={"file": "my-cat.pt", "to": "png"}),
     )
     def convert(given: dict[str, Any] = BODY) -> ConvertAnswer:
         """A file into another form or for the other family; a LoRA's bundled embeddings become a file each."""

@@ -1,0 +1,33 @@
+"""A WebUI's "Reload UI" builds the page anew: what was typed would be lost, and the run out of sight."""
+
+from typing import Any
+
+from fake_app import FakeApp
+
+from lib_ti.ui import ids
+from lib_ti.ui.actions import Actions
+from lib_ti.ui.tab import build_tab
+
+SOON = 20.0
+
+
+class NewPage(dict[Any, Any]):
+    """What a browser that has just opened the page sends."""
+
+    def __missing__(self, component: Any) -> Any:
+        return {}
+
+
+def test_a_page_built_anew_shows_what_was_submitted_and_the_run(app: FakeApp, values: dict[str, object]):
+    build_tab(app)
+    assert Actions(app).train({**values, "optim.lr": "0.01:5, 1e-3"}, resume=False).good
+    tab = build_tab(app)
+    opened = next(function for function in tab.fns.values() if function.name == "opened")
+    shown = {
+        component.elem_id: update for component, update in opened.fn(NewPage()).items() if isinstance(update, dict)
+    }
+    for path, value in {**values, "optim.lr": "0.01:5, 1e-3", "embedding.vectors": 1}.items():
+        assert shown[ids.field_id("train", path)]["value"] == value
+    assert "moth" in shown[ids.part_id("progress")]["value"]
+    assert app.jobs.current is not None
+    assert app.jobs.current.wait(SOON)
