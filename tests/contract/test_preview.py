@@ -62,6 +62,8 @@ def test_pictures_have_the_size_asked_for(under_test: HostUnderTest, session: Tr
 
 def test_every_sampler_paints(under_test: HostUnderTest, session: TrainingSession) -> None:
     for sampler in under_test.host.samplers():
+        if sampler.endswith(" RF"):
+            continue  # for models of rectified flow, which none of ours is
         image = session.preview(ImageRequest(f"a {NAME}", steps=3, sampler=sampler), under_test.vectors())
         assert np.isfinite(_pixels(image)).all()
         assert _pixels(image).std() > 0, sampler

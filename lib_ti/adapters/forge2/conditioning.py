@@ -43,7 +43,7 @@ def quiet(sd_model: Any) -> Iterator[None]:
     """Nothing that Forge says about our prompts reaches the console, nor the infotext of the user's next picture."""
     from backend import args, memory_management
 
-    owners = [sys.modules[type(engine).__module__] for engine in find_engines(sd_model)]
+    owners = list({sys.modules[type(engine).__module__] for engine in find_engines(sd_model)})
     notes = [owner for owner in (*owners, args.dynamic_args) if hasattr(owner, "last_extra_generation_params")]
     with ExitStack() as stack:
         stack.enter_context(attributes_set([*owners, memory_management], print=lambda *texts, **options: None))

@@ -1,39 +1,36 @@
 """The placeholder among the WebUI's own embeddings."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
-from lib_ti.adapters.ldm.placeholder import placeholder
 from lib_ti.app import App
 from lib_ti.host import SessionRequest
 from tests.adapters.ldm.conftest import NAME, ROWS
 
 
 @pytest.fixture
-def embedding_of_that_name(app: App) -> Any:
-    from modules.sd_hijack import model_hijack
-
+def embedding_of_that_name(app: App) -> Iterator[None]:
     path = app.create({"name": NAME, "vectors": 1, "init": "dog"}).path
-    yield model_hijack.embedding_db.word_embeddings[NAME]
+    yield
     path.unlink()
     app.host.refresh_embeddings()
 
 
 def test_a_loaded_embedding_of_that_name_steps_aside_and_comes_back(
-    app: App, sd_model: Any, embedding_of_that_name: Any
+    app: App, sd_model: Any, embedding_of_that_name: None
 ) -> None:
-    from modules.sd_hijack import model_hijack
-
-    database = model_hijack.embedding_db
-    ids = database.ids_lookup
     tokens = app.host.tokenize(NAME)
-    with placeholder(sd_model, NAME, ROWS, {"clip_l": torch.zeros(ROWS, 768)}) as ours:
-        assert database.find_embedding_at_position(tokens, 0)[0] is ours
-    assert database.find_embedding_at_position(tokens, 0)[0] is embedding_of_that_name
-    assert database.word_embeddings[NAME] is embedding_of_that_name
-    assert database.ids_lookup is ids
+    vectors = {encoder.name: torch.zeros(ROWS, encoder.width) for encoder in app.model().encoders}
+    databases = app.host._databases(sd_model)
+    loaded = [database.word_embeddings[NAME] for database in databases]
+    with app.host._placeholder(sd_model, NAME, ROWS, vectors) as ours:
+        assert all(database.find_embedding_at_position(tokens, 0)[0] is ours for database in databases)
+    for database, before in zip(databases, loaded, strict=True):
+        assert database.find_embedding_at_position(tokens, 0)[0] is before
+        assert database.word_embeddings[NAME] is before
 
 
 def test_rows_left_behind_by_a_moved_comma_are_not_counted(app: App) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from lib_ti.adapters.ldm.host import LdmHost
-from lib_ti.adapters.ldm.model import loaded_model
+from lib_ti.adapters.detect import webui_host
+from lib_ti.adapters.webui.memory import manages_memory
+from lib_ti.adapters.webui.model import loaded_model
+from lib_ti.adapters.webui.networks import networks_of
 from lib_ti.app import App
 
 NAME, ROWS = "zork", 2
@@ -22,17 +25,20 @@ def state_of(sd_model: Any) -> dict[str, Any]:
     """What must be the same after a run: weights, flags, hooks, settings, embeddings, caches and random state."""
     from modules import processing, sd_hijack, shared
 
-    database = sd_hijack.model_hijack.embedding_db
+    hijack = sd_hijack.model_hijack
+    databases = webui_host()._databases(sd_model)
     state: dict[str, Any] = {
         "model": (id(loaded_model()), sd_model.sd_checkpoint_info.title),
         "settings": dict(shared.opts.data),
         "arguments": dict(vars(shared.cmd_opts)),
         "job": (shared.state.job, shared.state.job_count, shared.state.interrupted, shared.state.skipped),
-        "words": [(name, id(embedding)) for name, embedding in database.word_embeddings.items()],
-        "ids": {first: [(ids, id(e)) for ids, e in found] for first, found in database.ids_lookup.items()},
-        "skipped": list(database.skipped_embeddings),
-        "fixes": sd_hijack.model_hijack.fixes,
-        "tiling": sd_hijack.model_hijack.circular_enabled,
+        "words": [(name, id(e)) for known in databases for name, e in known.word_embeddings.items()],
+        "ids": [
+            {i: [(ids, id(e)) for ids, e in found] for i, found in known.ids_lookup.items()} for known in databases
+        ],
+        "skipped": [list(known.skipped_embeddings) for known in databases],
+        "fixes": getattr(hijack, "fixes", None),
+        "tiling": getattr(hijack, "circular_enabled", None),
         "caches": [
             id(x) for owner in ("cached_c", "cached_uc") for x in getattr(processing.StableDiffusionProcessing, owner)
         ],
@@ -40,14 +46,19 @@ def state_of(sd_model: Any) -> dict[str, Any]:
         "random": (random.getstate(), str(np.random.get_state()), torch.get_rng_state().numpy().tobytes()),
         "torch": (torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
     }
-    for name, module in sd_model.named_modules():
-        hooks = [len(table) for table in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)]
-        own = {key: value for key, value in vars(module).items() if isinstance(value, (bool, int, float, str))}
-        state[f"module {name}"] = (own, hooks, "forward" in vars(module))
-    for name, tensor in [*sd_model.named_parameters(), *sd_model.named_buffers()]:
-        bytes_ = tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
-        content = hashlib.blake2b(bytes_).hexdigest()
-        state[f"tensor {name}"] = (id(tensor), content, tensor.dtype, tensor.device, tensor.requires_grad, tensor.grad)
+    # Forge moves weights by putting others in their place.
+    stays = not manages_memory(sd_model)
+    for root in networks_of(sd_model):
+        part = type(root).__name__
+        for name, module in root.named_modules():
+            hooks = [len(table) for table in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)]
+            own = {key: value for key, value in vars(module).items() if isinstance(value, (bool, int, float, str))}
+            state[f"module {part}.{name}"] = (own, hooks, "forward" in vars(module))
+        for name, tensor in [*root.named_parameters(), *root.named_buffers()]:
+            bytes_ = tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
+            content = (hashlib.blake2b(bytes_).hexdigest(), tensor.dtype, tensor.device)
+            identity = id(tensor) if stays else None
+            state[f"tensor {part}.{name}"] = (identity, content, tensor.requires_grad, tensor.grad)
     return state
 
 
@@ -56,6 +67,8 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _attention() -> list[int]:
+    if "backend" in sys.modules:
+        return []
     import ldm.modules.attention
     import ldm.modules.diffusionmodules.model
     import sgm.modules.attention
@@ -69,13 +82,14 @@ def _attention() -> list[int]:
 
 
 @pytest.fixture
-def sd_model() -> Any:
+def sd_model(app: App) -> Any:
+    app.host.model()  # loads it where that has yet to be done
     return loaded_model()
 
 
 @pytest.fixture(scope="session")
 def app() -> App:
-    return App(LdmHost())
+    return App(webui_host())
 
 
 @pytest.fixture

@@ -40,6 +40,10 @@ def boot(root: Path, data: Path, checkpoint: str) -> None:
 
     script_callbacks.before_ui_callback()  # the LoRA extension signs in there
     shared.opts.data["live_previews_enable"] = False  # they would fetch a decoder from the net
+    if (root / "backend").is_dir():
+        from modules_forge import main_entry
+
+        main_entry.refresh_model_loading_parameters()  # as its page does
 
 
 if __name__ == "__main__":
