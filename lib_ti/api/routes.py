@@ -27,5 +27,5 @@ def build_router(app: App, access: Access) -> APIRouter:
 
 def add_routes(server: FastAPI, app: App, access: Access) -> None:
     """Takes effect at once, also in a server that runs already."""
-    server.include_router(build_router(app, access))
+    server.router.routes.extend(build_router(app, access).routes)  # `include_router` would build them all once more
     server.openapi_schema = None  # one that was asked for before would miss them
