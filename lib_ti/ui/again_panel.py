@@ -1,12 +1,15 @@
-"""The part of a panel that makes files again for the loaded model: where they go, and the button."""
+"""The part of a panel that makes files again for the loaded model: where they go, the button, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import gradio as gr
+
 from lib_ti.config.again import AgainConfig
 from lib_ti.ui import compat, ids
+from lib_ti.ui.actions import Outcome
 from lib_ti.ui.form import Form
 
 
@@ -18,13 +21,18 @@ class AgainPanel:
 
     @property
     def shown(self) -> list[Any]:
-        """What a press of the button updates."""
+        """What `show` updates."""
         return [self.result, *self.form.faults.values()]
+
+    def show(self, outcome: Outcome) -> dict[Any, Any]:
+        result = gr.update(value=outcome.html, visible=bool(outcome.html))
+        return {self.result: result, **self.form.show_faults(outcome.faults)}
 
 
 def build_again(panel: str, label: str) -> AgainPanel:
     """`panel` tells the ids of two such parts apart."""
     form = Form(panel, AgainConfig, {})
     form.row("name", "folder", "overwrite")
-    make = compat.button(label, size="sm", elem_id=ids.part_id(f"make_{panel}"))
-    return AgainPanel(form, make, compat.html(elem_id=ids.part_id(f"made_{panel}")))
+    with gr.Row(elem_classes=[ids.BUTTONS]):
+        make = compat.button(label, size="sm", elem_id=ids.part_id(f"make_{panel}"))
+    return AgainPanel(form, make, compat.html(visible=False, elem_id=ids.part_id(f"made_{panel}")))

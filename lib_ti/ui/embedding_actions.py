@@ -36,8 +36,10 @@ class Decomposed(Outcome):
 
 @dataclass(frozen=True)
 class Inspected(Outcome):
-    """`again`: the file was made on another model, and its recipe suffices to make it again for this one."""
+    """`origin` tells of the model that the file was made on. `again`: that is another one, and the file's recipe suffices to
+    make it again for this one."""
 
+    origin: str = ""
     again: bool = False
 
 
@@ -90,12 +92,12 @@ class EmbeddingActions:
         return Outcome(html, good=True)
 
     def inspect(self, values: Mapping[str, Any]) -> Inspected:
-        html, again = "", False
+        html, origin, again = "", "", False
         try:
             config, source = self._source(values)
             if isinstance(source, Path):
-                html, again = self._origin(source)
-            html += self._picture(self.app.inspect(source, config.by))  # type: ignore[arg-type]  # of its choices
+                origin, again = self._origin(source)
+            html = self._picture(self.app.inspect(source, config.by))  # type: ignore[arg-type]  # of its choices
             if config.other:
                 other = self._file_or_expression(config.other)
                 html += figures.comparison(config.other, self.app.compare(source, other))
@@ -103,8 +105,8 @@ class EmbeddingActions:
                 html += self._same(source, config.same_as)
         except TIError as error:
             outcome = _refused(error, InspectConfig, "typed")
-            return Inspected(html + outcome.html, outcome.faults, again=again)
-        return Inspected(html, good=True, again=again)
+            return Inspected(outcome.html, outcome.faults, origin=origin, again=again)
+        return Inspected(html, good=True, origin=origin, again=again)
 
     def decompose(self, values: Mapping[str, Any]) -> Decomposed:
         try:

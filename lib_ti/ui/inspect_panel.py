@@ -10,6 +10,7 @@ import gradio as gr
 
 from lib_ti.config.inspect import InspectConfig
 from lib_ti.ui import compat, ids, wording
+from lib_ti.ui.actions import Outcome
 from lib_ti.ui.again_panel import AgainPanel, build_again
 from lib_ti.ui.embedding_actions import EmbeddingActions, Inspected
 from lib_ti.ui.form import Form
@@ -28,8 +29,9 @@ class InspectPanel:
     expression: Any
     result: Any
     tokens: Any
-    again: AgainPanel
+    origin: Any
     offered: Any
+    again: AgainPanel
 
     @property
     def opened(self) -> list[Any]:
@@ -39,7 +41,7 @@ class InspectPanel:
     @property
     def seen(self) -> list[Any]:
         """What is new with every inspection; `offered` holds what makes a file again."""
-        return [self.result, self.tokens, self.edit, self.offered, *self.again.shown]
+        return [self.result, self.tokens, self.edit, self.origin, self.offered, *self.again.shown]
 
 
 def build_inspect() -> InspectPanel:
@@ -59,12 +61,13 @@ def build_inspect() -> InspectPanel:
                 inspect = compat.button(wording.INSPECT, variant="primary", size="sm", elem_id=ids.part_id("inspect"))
                 decompose = compat.button(wording.DECOMPOSE, size="sm", elem_id=ids.part_id("decompose"))
                 edit = compat.button(wording.EDIT_IN_MERGE, visible=False, size="sm", elem_id=ids.part_id("edit"))
+        origin = compat.html(visible=False, elem_id=ids.part_id("origin"))
         with gr.Column(visible=False, elem_id=ids.part_id("offered")) as offered:
             again = build_again("again", wording.MAKE_AGAIN)
         tokens = compat.html(elem_id=ids.part_id("tokens"))
         result = compat.html(f'<p class="ti_lab_empty">{wording.INSPECT_INTRO}</p>', elem_id=ids.part_id("inspected"))
         expression = gr.State("")
-    return InspectPanel(form, sources, inspect, decompose, edit, expression, result, tokens, again, offered)
+    return InspectPanel(form, sources, inspect, decompose, edit, expression, result, tokens, origin, offered, again)
 
 
 def show_files(panel: InspectPanel, actions: EmbeddingActions) -> dict[Any, Any]:
@@ -89,9 +92,9 @@ def _show_seen(panel: InspectPanel, outcome: Inspected) -> dict[Any, Any]:
         panel.result: gr.update(value=outcome.html),
         panel.tokens: gr.update(value=""),
         panel.edit: gr.update(visible=False),
+        panel.origin: gr.update(value=outcome.origin, visible=bool(outcome.origin)),
         panel.offered: gr.update(visible=outcome.again),
-        panel.again.result: gr.update(value=""),
-        **panel.again.form.show_faults(()),
+        **panel.again.show(Outcome()),
     }
 
 
@@ -125,8 +128,7 @@ def wire_inspect(
     def make_again(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome, new = actions.again.one(str(data[form.components["file"]]), panel.again.form.values(data))
         updates = open_file(panel, actions, str(new)) if new else {}
-        shown = {panel.again.result: gr.update(value=outcome.html), panel.offered: gr.update(visible=True)}
-        return {**updates, **panel.again.form.show_faults(outcome.faults), **shown}
+        return {**updates, panel.offered: gr.update(visible=True), **panel.again.show(outcome)}
 
     def edit(data: dict[Any, Any]) -> dict[Any, Any]:
         return {expression: gr.update(value=data[panel.expression]), **go_to("merge")}

@@ -57,7 +57,7 @@ def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any) -> No
         typed, form = str(data[panel.typed] or ""), panel.again.form
         told, shown = time.monotonic(), dict[Any, Any]()
         for outcome in actions.again.listed(typed, form.values(data)):
-            shown = {panel.again.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+            shown = panel.again.show(outcome)
             if time.monotonic() - told >= PACE:
                 told = time.monotonic()
                 yield shown

@@ -4,7 +4,7 @@ from lib_ti.jobs.snapshot import State
 
 TITLE = "TI Lab"
 
-FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL"}
+FAMILIES = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v-prediction"}
 
 STATES: dict[State, str] = {

@@ -37,14 +37,14 @@ def test_a_file_of_another_model_is_marked_in_the_list_and_where_it_is_looked_at
     actions: EmbeddingActions, merged: Made
 ):
     merged("moth")
-    words = "Made on toy (0123456789, SD 1); loaded is fine tune/v2 (ffffffffff, SD 1)."
+    words = "Made on toy (0123456789, SD1); loaded is fine tune/v2 (ffffffffff, SD1)."
     assert words in actions.library("")
     seen = actions.inspect({"file": "moth.safetensors"})
-    assert words in seen.html
+    assert words in seen.origin
     assert seen.again
     assert actions.again.one("moth.safetensors", {"overwrite": True})[0].good
     seen = actions.inspect({"file": "moth.safetensors"})
-    assert "Made on fine tune/v2 (ffffffffff, SD 1), the loaded model." in seen.html
+    assert "Made on fine tune/v2 (ffffffffff, SD1), the loaded model." in seen.origin
     assert not seen.again
     assert "loaded is" not in actions.library("")
 
@@ -54,7 +54,7 @@ def test_a_file_of_another_family_cannot_be_looked_at_but_made_again(tmp_path: P
     actions = EmbeddingActions(App(Finetune(tmp_path, "sdxl")))
     seen = actions.inspect({"file": "moth.safetensors"})
     assert not seen.good
-    assert "loaded is fine tune/v2 (ffffffffff, SDXL)" in seen.html
+    assert "loaded is fine tune/v2 (ffffffffff, SDXL)" in seen.origin
     assert seen.again
     outcome, new = actions.again.one("moth.safetensors", {"name": "[name]-xl"})
     assert outcome.good
@@ -66,7 +66,7 @@ def test_a_file_without_a_recipe_is_told_plainly(actions: EmbeddingActions, tmp_
     path = tmp_path / "embeddings" / "wild.pt"
     save_embedding(Embedding("wild", {"clip_l": torch.ones(1, 6)}, model_name="other"), path)
     seen = actions.inspect({"file": "wild.pt"})
-    assert "It cannot be made again for this model. Its file does not say how it was made." in seen.html
+    assert "It cannot be made again for this model. Its file does not say how it was made." in seen.origin
     assert not seen.again
     outcome, new = actions.again.one("wild.pt", {})
     assert "does not say how it was made" in outcome.html

@@ -67,7 +67,7 @@ def test_a_paused_run_offers_to_continue(app: FakeApp, values: dict[str, object]
 
 
 def test_the_model_is_named_or_why_there_is_none(app: FakeApp):
-    assert "SD 1" in view_of(app).parts["model"]
+    assert "SD1" in view_of(app).parts["model"]
 
     def none() -> object:
         raise HostError("no checkpoint is loaded")
