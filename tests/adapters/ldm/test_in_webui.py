@@ -21,7 +21,8 @@ ROOT = HERE.parents[2]
 def test_everything_holds_inside_the_webui(webui_root: Path, tmp_path: Path, checkpoint: str) -> None:
     python = os.environ.get("WEBUI_PYTHON") or _python_of(webui_root)
     folders = [webui_root, tmp_path, sysconfig.get_path("purelib")]
-    tests = [ROOT / "tests" / "contract", *sorted(HERE.glob("check_*.py"))]
+    checks = [*HERE.glob("check_*.py"), *(HERE.parent / "webui").glob("check_*.py")]
+    tests = [ROOT / "tests" / "contract", *sorted(checks)]
     options = ["--rootdir", ROOT, "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider", "--slow"]
     options += ["--webui-root", webui_root, *tests]
     environment = {
