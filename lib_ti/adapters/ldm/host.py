@@ -11,7 +11,6 @@ from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.host import ModelInfo, SessionRequest
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
     from lib_ti.adapters.ldm.session import LdmSession
@@ -21,21 +20,6 @@ if TYPE_CHECKING:
 class LdmHost(WebuiHost):
     def pending_model(self) -> str:
         return model.pending_model()
-
-    def captioners(self) -> list[str]:
-        from lib_ti.adapters.webui.captions import CAPTIONERS
-
-        return list(CAPTIONERS)
-
-    def caption(self, image: Image, name: str) -> str:
-        from lib_ti.adapters.webui.captions import caption
-
-        return caption(image, name)
-
-    def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
-        from lib_ti.adapters.webui.captions import find_faces
-
-        return find_faces(image)
 
     def _load_chosen(self) -> Any:
         return model.load_chosen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from lib_ti.errors import HostError
@@ -9,16 +10,27 @@ from lib_ti.errors import HostError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CAPTIONERS = ("Deepbooru", "BLIP")
+_MODULES = {"Deepbooru": "modules.deepbooru", "BLIP": "modules.interrogate"}
+
+
+def captioners() -> list[str]:
+    """Those that this WebUI has not dropped."""
+    return [name for name, module in _MODULES.items() if find_spec(module)]
 
 
 def caption(image: Image, name: str) -> str:
     """Waits for the picture that the WebUI is generating. Raises HostError where its model says nothing."""
-    from modules import call_queue, deepbooru, shared
+    from modules import call_queue, shared
 
+    words: str
     with call_queue.queue_lock:
         try:
-            words: str = deepbooru.model.tag(image) if name == "Deepbooru" else shared.interrogator.interrogate(image)
+            if name == "Deepbooru":
+                from modules import deepbooru
+
+                words = deepbooru.model.tag(image)
+            else:
+                words = shared.interrogator.interrogate(image)
         except (OSError, RuntimeError, ImportError, ValueError, KeyError, AttributeError) as error:
             message = f"{name} failed in the WebUI: {type(error).__name__}: {error}"
             raise HostError(message, "The WebUI downloads its model when first asked; its log tells more.") from error

@@ -104,6 +104,21 @@ class WebuiHost(ABC):
                 forget_conditioning()
                 raise HostError("The list of embeddings was refreshed while a prompt was read.", "Generate again.")
 
+    def captioners(self) -> list[str]:
+        from lib_ti.adapters.webui.captions import captioners
+
+        return captioners()
+
+    def caption(self, image: Image, name: str) -> str:
+        from lib_ti.adapters.webui.captions import caption
+
+        return caption(image, name)
+
+    def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
+        from lib_ti.adapters.webui.captions import find_faces
+
+        return find_faces(image)
+
     def samplers(self) -> list[str]:
         from lib_ti.adapters.webui.picture import sampler_names
 
