@@ -132,7 +132,8 @@ class _Canvas:
             label = axes.annotate(
                 f"{length:#.3g}".rstrip("."), (length, number), xytext=(5, 0), textcoords="offset points", va="center"
             )
-            label.set(color=self._look.faint, fontsize=min(9.5, row_height * 0.5), fontfamily=_FAMILIES)
+            label.set(color=self._look.faint, fontsize=min(9.5, row_height * 0.5), fontfamily=_FAMILIES, zorder=4)
+            label.set_bbox({"facecolor": self._look.ground, "edgecolor": "none", "pad": 0.6})  # over the vocabulary's line
         self.write(_BARS[0], top - 14, "length", size=11, color=self._look.faint)
         if mean is not None:
             axes.axvline(mean, color=self._look.ink, linewidth=1, linestyle=(0, (3, 3)))

@@ -49,7 +49,10 @@ def test_an_expression_is_checked_previewed_with_its_edits_and_saved(
     choose(page, "merge", "over", "split")
     page.click("#ti_lab_look")
     page.wait_for_selector("#ti_lab_merged .ti_lab_seen >> nth=1")
-    assert not list((folder / "embeddings").glob("*"))
+    assert not list((folder / "embeddings").glob("long*"))
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    assert page.evaluate("scrollY") > 100
+    assert page.evaluate("document.querySelector('#ti_lab_model').getBoundingClientRect().top") >= 0, "in sight"
     page.fill(field("merge", "name"), "long")
     page.click("#ti_lab_merge")
     page.wait_for_selector("#ti_lab_merged .ti_lab_good >> text=long-2.safetensors")
