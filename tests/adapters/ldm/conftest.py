@@ -128,12 +128,13 @@ def paint() -> Callable[..., np.ndarray]:
     def paint(prompt: str, **options: Any) -> np.ndarray:
         from contextlib import closing
 
-        from modules import processing, shared
+        from modules import processing, scripts, shared
 
         about = {"steps": 2, "seed": 1, "width": 64, "height": 64, "sampler_name": "Euler", "do_not_save_samples": True}
         p = processing.StableDiffusionProcessingTxt2Img(
             sd_model=shared.sd_model, prompt=prompt, do_not_save_grid=True, **{**about, **options}
         )
+        p.scripts, p.script_args = scripts.ScriptRunner(), []
         with closing(p):
             image: Image.Image = processing.process_images(p).images[0]
         return np.asarray(image, dtype=np.int16)
