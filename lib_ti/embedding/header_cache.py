@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, get_args
@@ -77,7 +76,7 @@ def _lines(known: dict[str, Known]) -> Iterator[str]:
     yield f'"version": {json.dumps(TOOL)}'
     left = MAX_BYTES
     for path, (changed, size, found) in reversed(known.items()):
-        value = asdict(found) if isinstance(found, Header) else found
+        value = vars(found) if isinstance(found, Header) else found
         try:
             line = f"{json.dumps(path)}: {json.dumps([changed, size, value], ensure_ascii=False)}"
             length = len(line.encode())

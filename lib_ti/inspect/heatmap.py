@@ -133,7 +133,9 @@ class _Canvas:
                 f"{length:#.3g}".rstrip("."), (length, number), xytext=(5, 0), textcoords="offset points", va="center"
             )
             label.set(color=self._look.faint, fontsize=min(9.5, row_height * 0.5), fontfamily=_FAMILIES, zorder=4)
-            label.set_bbox({"facecolor": self._look.ground, "edgecolor": "none", "pad": 0.6})  # over the vocabulary's line
+            label.set_bbox(
+                {"facecolor": self._look.ground, "edgecolor": "none", "pad": 0.6}
+            )  # over the vocabulary's line
         self.write(_BARS[0], top - 14, "length", size=11, color=self._look.faint)
         if mean is not None:
             axes.axvline(mean, color=self._look.ink, linewidth=1, linestyle=(0, (3, 3)))
