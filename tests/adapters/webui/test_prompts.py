@@ -144,6 +144,14 @@ def test_a_prompt_without_expressions_is_handed_on_as_it_is(install: Any, host: 
     assert p.extra_generation_params == {}
 
 
+def test_switched_off_in_the_settings_expressions_are_plain_text(install: Any, host: WebuiHost) -> None:
+    install.shared.opts.data["ti_lab_expressions"] = False
+    p, rows = encode(install, host, ["a <'cat'**2>"])
+    assert p.encoded == [["a <'cat'**2>"]]
+    assert (rows, p.extra_generation_params) == ([], {})
+    assert install.comments.strip_comments("<'#1'>") == "<'"
+
+
 def test_prompts_without_expressions_pay_microseconds(webui: Any, host: WebuiHost) -> None:
     texts = SdConditioning(["a photo of a cat, it's raining, (fog:1.2), " * 10] * 4)
     p = webui.processing.StableDiffusionProcessing(all_prompts=list(texts) * 4, all_negative_prompts=list(texts) * 4)
