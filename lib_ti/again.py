@@ -39,7 +39,8 @@ def make_again(
 ) -> Iterator[Remade]:
     """Each file as it is done. What names another one of them in its expression takes that one's new form.
 
-    `embeddings` are those that expressions may name. Nothing is overwritten unless `config` says so.
+    `embeddings` are those that expressions may name. Nothing is overwritten unless `config` says so, and never what was made in
+    the same call.
     """
     headers: dict[Path, Header] = {}
     for path in paths:
@@ -47,15 +48,17 @@ def make_again(
             headers[path] = load_header(path)
         except TIError as error:
             yield Remade(path, fault=_told(error))
-    fresh: dict[str, Embedding] = {}
+    fresh, targets = dict[str, Embedding](), set[Path]()
     for path in _in_order(headers):
         try:
-            made, embedding = _make_one(host, path, headers[path], config, embeddings, fresh)
+            embedding, target = _make_one(host, path, headers[path], config, embeddings, fresh)
+            save_embedding(embedding, target, config.overwrite and target not in targets)
         except TIError as error:
             yield Remade(path, fault=_told(error))
         else:
+            targets.add(target)
             fresh[headers[path].name] = embedding
-            yield Remade(path, made)
+            yield Remade(path, Made(target, embedding.family, embedding.rows, embedding.notes))
 
 
 def build_again(
@@ -132,7 +135,8 @@ def _make_one(
     config: AgainConfig,
     embeddings: Mapping[str, Embedding],
     fresh: Mapping[str, Embedding],
-) -> tuple[Made, Embedding]:
+) -> tuple[Embedding, Path]:
+    """And where it goes."""
     model = host.model()
     name = check_name(
         config.name.replace("[name]", header.name).replace("[model]", re.sub(r"[^\w-]+", "-", model.name).strip("-")),
@@ -141,8 +145,10 @@ def _make_one(
     ending = ".pt" if path.suffix.lower() == ".pt" and len(model.encoders) == 1 else ".safetensors"
     target = (Path(config.folder) if config.folder else path.parent) / (name + ending)
     embedding = build_again(host, header, name, embeddings, fresh)
-    save_embedding(embedding, target, config.overwrite)
-    return Made(target, embedding.family, embedding.rows, embedding.notes), embedding
+    if target != path and target.with_suffix("") == path.with_suffix(""):
+        note = f"{path.name} is still there: of two files with one name a WebUI keeps whichever it reads last."
+        embedding = replace(embedding, notes=(*embedding.notes, note))
+    return embedding, target
 
 
 def _in_order(headers: Mapping[Path, Header]) -> Iterable[Path]:

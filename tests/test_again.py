@@ -90,7 +90,7 @@ def test_each_part_of_a_split_stays_that_part(app: App, new: App) -> None:
 def test_it_goes_to_another_family_too(app: App, tmp_path: Path) -> None:
     (path,) = merge(app, "'red'*2", "mix", format="pt")
     xl = App(Finetune(tmp_path, "sdxl"))
-    assert again(xl, path, overwrite=False) == {"mix": ""}
+    assert "mix.pt is still there" in again(xl, path, overwrite=False)["mix"]
     made = load_embedding(path.with_suffix(".safetensors"))
     assert made.family == "sdxl"
     assert torch.equal(made.vectors["clip_g"][0], xl.host.token_vectors(xl.host.tokenize("red"), "clip_g")[0] * 2)
@@ -105,6 +105,14 @@ def test_nothing_is_overwritten_unless_asked_and_a_name_can_be_chosen(app: App, 
     assert again(new, path, overwrite=False, folder=str(tmp_path / "new")) == {"mix": ""}
     assert (tmp_path / "new" / "mix.safetensors").is_file()
     assert path.read_bytes() == before
+
+
+def test_files_of_one_name_do_not_overwrite_each_others_new_form(app: App, new: App, tmp_path: Path) -> None:
+    (path,) = merge(app, "'red'", "mix")
+    (other,) = merge(app, "'blue'", "mix", folder=str(tmp_path / "other"))
+    done = list(new.make_again([path, other], {"overwrite": True, "folder": str(tmp_path / "out")}))
+    assert [one.made is not None for one in done] == [True, False]
+    assert "exists already" in done[1].fault
 
 
 def test_those_made_of_each_other_are_made_in_order(app: App, new: App) -> None:
