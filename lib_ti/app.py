@@ -91,7 +91,7 @@ class App:
         embedding = create_embedding(self.host, config)
         save_embedding(embedding, path, overwrite=config.overwrite)
         self.host.refresh_embeddings()
-        return tell_made(embedding, path, self.host)
+        return tell_made(embedding, path, self.host, self.host.embeddings_folder())
 
     def check_expression(self, text: str) -> Check:
         """What `text` would give, without computing it: rows and advice, or the error. Quick enough for every keystroke."""
@@ -105,7 +105,8 @@ class App:
         from lib_ti.merge.save import save_merge
 
         config, known = build_config(MergeConfig, values), self._known_embeddings()
-        made = save_merge(self.host, config, self.embeddings_folder(config.folder), known, self._dictionary(known))
+        words, library = self._dictionary(known), self.host.embeddings_folder()
+        made = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
         self.host.refresh_embeddings()
         return made
 

@@ -192,6 +192,11 @@ class SavePart:
         "Save images with embedding in PNG chunks",
         "Each preview also comes as a picture that can be used as an embedding.",
     )
+    card: bool = option(
+        True,
+        "Newest preview as the embedding's card picture",
+        "NAME.preview.png beside the embedding, where WebUIs look for it; a picture of your own there is left alone.",
+    )
     csv_every: int = option(
         1,
         "Save an csv containing the loss to log directory every N steps, 0 to disable",

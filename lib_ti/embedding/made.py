@@ -32,8 +32,14 @@ class Made:
         return {"path": str(self.path), "family": family, "vectors": self.vectors, "notes": notes}
 
 
-def tell_made(embedding: Embedding, path: Path, host: TextModel) -> Made:
-    """Of an embedding that was saved at `path`, beside the other files of its folder."""
-    others = [file for file in path.parent.iterdir() if file != path]
-    notes = (*embedding.notes, *shadow_warnings(path.stem, host, others))
+def tell_made(embedding: Embedding, path: Path, host: TextModel, library: Path | None = None) -> Made:
+    """Of an embedding that was saved at `path`; `library` is the folder in which, at any depth, the host looks for others."""
+    notes = (*embedding.notes, *shadow_warnings(path.stem, host, other_files(path, library)))
     return Made(path, embedding.family, embedding.rows, notes)
+
+
+def other_files(path: Path, library: Path | None) -> list[Path]:
+    """Whatever lies beside `path` or in the library, but for the pictures on the card of `path`."""
+    found = {*path.parent.glob("*"), *(library.rglob("*") if library else ())} - {path}
+    cards = {path.with_suffix(kind) for kind in (".png", ".webp", ".jxl", ".avif")}
+    return sorted(found - cards)

@@ -20,6 +20,7 @@ def save_merge(
     folder: Path,
     embeddings: Mapping[str, Embedding],
     dictionary: Dictionary | None = None,
+    library: Path | None = None,
 ) -> list[Made]:
     """Several where the result is split. Nothing is written unless all can be.
 
@@ -37,4 +38,4 @@ def save_merge(
             )
     for path, part in files.items():
         save_embedding(part, path, config.overwrite)
-    return [tell_made(part, path, host) for path, part in files.items()]
+    return [tell_made(part, path, host, library) for path, part in files.items()]

@@ -10,6 +10,7 @@ from pathlib import Path
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import scan_dataset
+from lib_ti.embedding.made import other_files
 from lib_ti.embedding.name import check_name, shadow_warnings
 from lib_ti.errors import Fault, HostError, InvalidConfig
 from lib_ti.host import Host, ModelInfo
@@ -84,7 +85,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     first, schedule = start.state.step, config.schedule
     last = min(config.optim.steps, schedule.last_step or config.optim.steps)
     _prove_steps(config, first, last)
-    others = [file for file in path.parent.glob("*") if file.stem != path.stem]
+    others = other_files(path, host.embeddings_folder())
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
         warnings.append("The pictures, captions or template have changed since the run began.")

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import PIL.Image
 from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 
 from lib_ti.dataset.order import sample_prompt
+from lib_ti.embedding.atomic import write_atomically
 from lib_ti.host import ImageRequest
 from lib_ti.training.plan import Plan
+
+OURS = ("Software", "TI Lab")
+"""Of a PNG's texts. A card picture without it was chosen by the user."""
+
+CARD_ENDINGS = [
+    f"{middle}.{kind}" for middle in ("", ".preview") for kind in ("jpg", "jpeg", "webp", "avif", "gif")
+] + [".png"]
+"""The other names under which WebUIs find a card picture."""
 
 
 def preview_request(plan: Plan) -> ImageRequest:
@@ -34,6 +45,33 @@ def preview_png(image: Image, text: str) -> bytes:
     """`text` is the infotext."""
     info = PngInfo()
     info.add_text("parameters", text)
+    info.add_text(*OURS)
     file = io.BytesIO()
     image.save(file, "PNG", pnginfo=info)
     return file.getvalue()
+
+
+def card_path(embedding: Path) -> Path:
+    """Where WebUIs look for the picture that stands for an embedding in their lists."""
+    return embedding.with_name(f"{embedding.stem}.preview.png")
+
+
+def save_card(png: bytes, embedding: Path) -> bool:
+    """Make a preview the card picture of an embedding, unless the user has given it one."""
+    path = card_path(embedding)
+    others = [embedding.with_name(f"{embedding.stem}{ending}") for ending in CARD_ENDINGS]
+    if any(other.exists() for other in others) or not _is_ours(path):
+        return False
+    write_atomically(path, png)
+    return True
+
+
+def _is_ours(path: Path) -> bool:
+    """Or not there at all."""
+    try:
+        with PIL.Image.open(path) as picture:
+            return picture.info.get(OURS[0]) == OURS[1]
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False

@@ -27,7 +27,7 @@ from lib_ti.training.noise import draw_noise, draw_timesteps
 from lib_ti.training.optim_file import optim_path, save_optim
 from lib_ti.training.plan import Plan, plan_training
 from lib_ti.training.plot import save_loss_plot
-from lib_ti.training.preview import preview_png, preview_request
+from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
 from lib_ti.training.seen import prove_prompts
 from lib_ti.training.state import SUFFIX, save_state
 from lib_ti.training.trainee import Trainee
@@ -77,6 +77,7 @@ class _Run:
         self.board = TensorBoard(self.folder.tensorboard, self.config.save.tensorboard, plan.first_step)
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[CachedPicture] = []
+        self.newest = b""
 
     @property
     def seed(self) -> int:
@@ -252,6 +253,8 @@ class _Run:
         save_embedding(self.embedding(), self.plan.path, overwrite=True)
         self.save_state(self.plan.path.with_name(self.plan.path.name + SUFFIX), self.plan.path)
         self.emit(Saved(self.trainee.step, self.plan.path, "embedding"))
+        if self.config.save.card and self.newest and save_card(self.newest, self.plan.path):
+            self.emit(Saved(self.trainee.step, card_path(self.plan.path), "preview"))
 
     def save_state(self, path: Path, embedding: Path) -> None:
         trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
@@ -276,7 +279,8 @@ class _Run:
         if image is None:
             return
         path = self.folder.preview(step)
-        write_atomically(path, preview_png(image, infotext(request, self.plan.model)))
+        self.newest = preview_png(image, infotext(request, self.plan.model))
+        write_atomically(path, self.newest)
         if self.config.save.in_previews:
             write_atomically(self.folder.preview_embedding(step), write_preview_png(image, self.embedding()))
         self.board.add_preview(image, step)

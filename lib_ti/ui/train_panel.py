@@ -41,7 +41,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("save.format", "save.csv_every"),
         ("save.folder",),
         ("save.log_folder",),
-        ("save.in_previews", "save.tensorboard"),
+        ("save.in_previews", "save.card", "save.tensorboard"),
         ("save.optim",),
     ),
     "Seed, memory and speed": (
