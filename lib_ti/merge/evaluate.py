@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 
 from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import HostError, InvalidText
 from lib_ti.expression.dictionary import Dictionary, Piece
 from lib_ti.expression.evaluate import Rows, evaluate
@@ -113,6 +114,7 @@ def build_embedding(
         model_name=model.name,
         model_hash=model.short_hash,
         recipe=recipe,
+        token_tables=hash_token_tables(host),
     )
 
 
