@@ -53,9 +53,7 @@ class Forge2Host(WebuiHost):
     def _ready_session(self, sd_model: Any, request: SessionRequest) -> Iterator[ForgeSession]:
         from lib_ti.adapters.forge2.ready import model_ready
         from lib_ti.adapters.forge2.session import ForgeSession
-        from lib_ti.adapters.webui.loras import refuse_loras
 
         model.prove_trainable(sd_model)
-        refuse_loras(request.networks)
-        with model_ready(sd_model, request.checkpointing):
+        with model_ready(sd_model, request.checkpointing, request.networks):
             yield ForgeSession(sd_model, request)

@@ -12,19 +12,22 @@ from lib_ti.adapters.forge2.conditioning import quiet
 from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
-from lib_ti.adapters.webui.memory import place_on_device, plain_objects
+from lib_ti.adapters.webui.loras import use_loras
+from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device
 from lib_ti.adapters.webui.networks import networks_of
 
 
 @contextmanager
-def model_ready(sd_model: Any, checkpointing: bool) -> Iterator[None]:
-    """Weights frozen and fit for gradients, LoRAs of the last picture out of them, also in previews."""
+def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None]:
+    """Weights frozen and fit for gradients; no LoRAs of the last picture in them, but `loras`, named as in a prompt."""
     from modules import devices
 
     unet = sd_model.forge_objects.unet.model.diffusion_model
     with ExitStack() as stack:
         stack.enter_context(random_state_kept(torch.device(devices.device)))
-        stack.enter_context(plain_objects(sd_model))
+        stack.callback(use_loras, "")
+        use_loras(loras)
+        stack.enter_context(objects_with_loras(sd_model))
         with quiet(sd_model):
             place_on_device(sd_model, ["clip", "unet"])
         networks = networks_of(sd_model)

@@ -11,8 +11,8 @@ import torch
 from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
-from lib_ti.adapters.webui.loras import refuse_loras, use_loras
-from lib_ti.adapters.webui.memory import manages_memory, place_on_device, plain_objects
+from lib_ti.adapters.webui.loras import use_loras
+from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_on_device
 
 
 @contextmanager
@@ -26,14 +26,12 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
 
     with ExitStack() as stack:
         stack.enter_context(random_state_kept(torch.device(devices.device)))
-        if manages_memory(sd_model):
-            refuse_loras(loras)
         stack.callback(use_loras, "")
         use_loras(loras)
         stack.callback(model_hijack.apply_circular, model_hijack.circular_enabled)
         model_hijack.apply_circular(False)  # a tiling picture leaves its borderless convolutions behind
         if manages_memory(sd_model):
-            stack.enter_context(plain_objects(sd_model))
+            stack.enter_context(objects_with_loras(sd_model))
             place_on_device(sd_model, ["clip", "unet"])
             stack.enter_context(norms_kept_whole(sd_model.model.diffusion_model))
         make_ordinary([sd_model])

@@ -38,15 +38,10 @@ def use_loras(text: str) -> None:
         )
 
 
-def refuse_loras(text: str) -> None:
-    """For WebUIs whose LoRAs do not reach the weights that training sees."""
-    if text.strip():
-        raise HostError("run.networks: this WebUI cannot train with LoRAs in its model.", "Leave the field empty.")
-
-
 def _loaded() -> set[str]:
     """Names, as they were asked for."""
     from modules import shared
 
     loras = getattr(sys.modules.get("networks"), "loaded_networks", [])
-    return {lora.mentioned_name for lora in loras} | {network.name for network in shared.loaded_hypernetworks}
+    hypernetworks = getattr(shared, "loaded_hypernetworks", [])  # Forge has none
+    return {lora.mentioned_name for lora in loras} | {network.name for network in hypernetworks}

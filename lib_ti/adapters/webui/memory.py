@@ -18,12 +18,10 @@ def manages_memory(sd_model: Any) -> bool:
     return hasattr(sd_model, "forge_objects")
 
 
-def plain_objects(sd_model: Any) -> AbstractContextManager[None]:
-    """Without the LoRAs of the last picture, which go out of the weights when these parts are next placed on the device,
-    and come in again with the next picture."""
-    plain = sd_model.forge_objects_original
-    objects = {"forge_objects": plain.shallow_copy(), "forge_objects_after_applying_lora": plain.shallow_copy()}
-    return attributes_set([sd_model], **objects)
+def objects_with_loras(sd_model: Any) -> AbstractContextManager[None]:
+    """What the LoRAs now in use have made of the model is the model meanwhile; they go into the weights, and others out of
+    them, when these parts are next placed on the device."""
+    return attributes_set([sd_model], forge_objects=sd_model.forge_objects_after_applying_lora.shallow_copy())
 
 
 def place_on_device(sd_model: Any, parts: Sequence[str], room: float = 0) -> None:

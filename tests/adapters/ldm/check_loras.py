@@ -9,8 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib_ti.adapters.ldm.model import find_encoders
-from lib_ti.adapters.webui.memory import manages_memory
+from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.errors import HostError
@@ -33,13 +32,6 @@ def lora(sd_model: Any) -> Iterator[str]:
     networks.list_available_networks()
 
 
-@pytest.fixture
-def named_lora(sd_model: Any, lora: str) -> str:
-    if manages_memory(sd_model):
-        pytest.skip("this WebUI refuses to train with LoRAs")
-    return lora
-
-
 def test_the_lora_of_the_last_picture_is_off_in_training(app: App, paint: Paint, lora: str) -> None:
     plain, picture = encoded(app), paint("a cat")
     assert not np.array_equal(paint(f"a cat {lora}"), picture)
@@ -48,25 +40,25 @@ def test_the_lora_of_the_last_picture_is_off_in_training(app: App, paint: Paint,
         assert torch.equal(encoded(app), plain)
 
 
-def test_a_run_that_names_a_lora_trains_with_it_and_leaves_no_trace(app: App, paint: Paint, named_lora: str) -> None:
-    plain, picture, used = encoded(app), paint("a cat"), paint(f"a cat {named_lora}")
-    with_it = encoded(app, named_lora)
+def test_a_run_that_names_a_lora_trains_with_it_and_leaves_no_trace(app: App, paint: Paint, lora: str) -> None:
+    plain, picture, used = encoded(app), paint("a cat"), paint(f"a cat {lora}")
+    with_it = encoded(app, lora)
     assert not torch.allclose(with_it, plain)
-    assert torch.equal(encoded(app, named_lora), with_it)
+    assert torch.equal(encoded(app, lora), with_it)
     assert torch.equal(encoded(app), plain)
     assert np.array_equal(paint("a cat", seed=1), picture)
-    assert np.array_equal(paint(f"a cat {named_lora}", seed=1), used)
+    assert np.array_equal(paint(f"a cat {lora}", seed=1), used)
 
 
-def test_gradient_is_right_with_a_lora(app: App, named_lora: str) -> None:
-    with app.host.training_session(SessionRequest(NAME, ROWS, networks=named_lora)) as session:
+def test_gradient_is_right_with_a_lora(app: App, lora: str) -> None:
+    with app.host.training_session(SessionRequest(NAME, ROWS, networks=lora)) as session:
         prove_gradient(app, session, f"a photo of a {NAME}")
 
 
-def test_previews_are_made_with_the_loras_of_the_run_and_leave_them_on(app: App, named_lora: str) -> None:
+def test_previews_are_made_with_the_loras_of_the_run_and_leave_them_on(app: App, lora: str) -> None:
     vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
     request, pictures = ImageRequest(f"a {NAME}", steps=1, sampler="Euler", width=64, height=64), []
-    for networks in ("", named_lora):
+    for networks in ("", lora):
         with app.host.training_session(SessionRequest(NAME, ROWS, networks=networks)) as session, torch.no_grad():
             before = session.encode_prompts(["a cat"], vectors, [SIZE]).tensors["crossattn"]
             preview = session.preview(request, vectors)
@@ -77,7 +69,7 @@ def test_previews_are_made_with_the_loras_of_the_run_and_leave_them_on(app: App,
 
 
 @pytest.mark.parametrize("text", ["<lora:missing:1>", "tilabcheck", "<nothing:tilabcheck:1>", "<lora:tilabcheck:much>"])
-def test_a_lora_that_cannot_be_had_is_named(app: App, sd_model: Any, named_lora: str, text: str) -> None:
+def test_a_lora_that_cannot_be_had_is_named(app: App, sd_model: Any, lora: str, text: str) -> None:
     encoded(app)
     before = state_of(sd_model)
     with (
@@ -99,7 +91,7 @@ def encoded(app: App, networks: str = "") -> torch.Tensor:
 def _make_lora(sd_model: Any) -> Path:
     from modules import shared
 
-    encoders = find_encoders(sd_model)
+    encoders = webui_host()._find_encoders(sd_model)
     width = encoders[min(encoders)].table.shape[1]  # SD2 calls its one encoder as SD1 does
     prefix = "lora_te1" if "clip_g" in encoders else "lora_te"
     key = f"{prefix}_text_model_encoder_layers_0_mlp_fc1"
