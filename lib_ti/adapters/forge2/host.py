@@ -8,27 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.forge2 import model
 from lib_ti.adapters.webui.host import WebuiHost
-from lib_ti.host import ModelInfo, SessionRequest
+from lib_ti.host import SessionRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lib_ti.adapters.forge2.session import ForgeSession
-    from lib_ti.adapters.webui.model import TextEncoder
 
 
 class Forge2Host(WebuiHost):
-    def pending_model(self) -> str:
-        return model.pending_model()
-
-    def _load_chosen(self) -> Any:
-        return model.load_chosen()
-
-    def _describe(self, sd_model: Any) -> ModelInfo:
-        return model.describe(sd_model)
-
-    def _find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]:
-        return model.find_encoders(sd_model)
+    kind = model
 
     def _databases(self, sd_model: Any) -> list[Any]:
         return [engine.embeddings for engine in model.find_engines(sd_model)]
@@ -36,10 +25,9 @@ class Forge2Host(WebuiHost):
     def _read_embeddings(self) -> None:
         from modules import sd_models
 
-        if hasattr(
-            sd_models.model_data.sd_model, "forge_objects"
-        ):  # a model that is loaded later reads the folder then
-            for database in self._databases(sd_models.model_data.sd_model):
+        sd_model = sd_models.model_data.sd_model
+        if hasattr(sd_model, "forge_objects"):  # a model that is loaded later reads the folder then
+            for database in self._databases(sd_model):
                 database.load_textual_inversion_embeddings()
 
     def _placeholder(
@@ -54,6 +42,5 @@ class Forge2Host(WebuiHost):
         from lib_ti.adapters.forge2.ready import model_ready
         from lib_ti.adapters.forge2.session import ForgeSession
 
-        model.prove_trainable(sd_model)
         with model_ready(sd_model, request.checkpointing, request.networks):
             yield ForgeSession(sd_model, request)

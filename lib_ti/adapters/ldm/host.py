@@ -8,27 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.ldm import model
 from lib_ti.adapters.webui.host import WebuiHost
-from lib_ti.host import ModelInfo, SessionRequest
+from lib_ti.host import SessionRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lib_ti.adapters.ldm.session import LdmSession
-    from lib_ti.adapters.webui.model import TextEncoder
 
 
 class LdmHost(WebuiHost):
-    def pending_model(self) -> str:
-        return model.pending_model()
-
-    def _load_chosen(self) -> Any:
-        return model.load_chosen()
-
-    def _describe(self, sd_model: Any) -> ModelInfo:
-        return model.describe(sd_model)
-
-    def _find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]:
-        return model.find_encoders(sd_model)
+    kind = model
 
     def _databases(self, sd_model: Any) -> list[Any]:
         from modules.sd_hijack import model_hijack
@@ -54,7 +43,6 @@ class LdmHost(WebuiHost):
         from lib_ti.adapters.ldm.ready import model_ready
         from lib_ti.adapters.ldm.session import LdmSession
 
-        model.prove_trainable(sd_model)
         with (
             model_ready(sd_model, request.checkpointing, request.networks),
             closing(LdmSession(sd_model, request)) as session,

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lib_ti.adapters.webui.model import loaded_model, token_text
 from lib_ti.errors import HostError
@@ -20,12 +20,30 @@ if TYPE_CHECKING:
     from lib_ti.adapters.webui.session import WebuiSession
 
 
-class WebuiHost(ABC):
-    @abstractmethod
+class Kind(Protocol):
+    """How to find out about the model: the modules `adapters.ldm.model` and `adapters.forge2.model`."""
+
     def pending_model(self) -> str: ...
 
+    def load_chosen(self) -> Any:
+        """The chosen checkpoint's model, loaded where it is not, in a job of ours. Raises HostError."""
+        ...
+
+    def describe(self, sd_model: Any) -> ModelInfo: ...
+
+    def find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]: ...
+
+    def prove_trainable(self, sd_model: Any) -> None: ...
+
+
+class WebuiHost(ABC):
+    kind: Kind
+
+    def pending_model(self) -> str:
+        return self.kind.pending_model()
+
     def model(self) -> ModelInfo:
-        return self._describe(self._chosen_model())
+        return self.kind.describe(self._chosen_model())
 
     def tokenize(self, text: str) -> list[int]:
         encoder = next(iter(self._encoders().values()))
@@ -69,7 +87,7 @@ class WebuiHost(ABC):
 
         with (
             exclusive(f"Train {request.placeholder}", request.given_up),
-            self._ready_session(self._load_chosen(), request) as session,
+            self._ready_session(self._trainable_model(), request) as session,
         ):
             yield session
 
@@ -78,11 +96,11 @@ class WebuiHost(ABC):
         from lib_ti.adapters.webui.picture import generate
 
         with exclusive("Picture"), ExitStack() as stack:
-            sd_model = self._load_chosen()
+            sd_model = self.kind.load_chosen()
             if extra:
                 self.refresh_embeddings()  # now, for a WebUI would do it in mid-picture and lose the extra ones
                 stack.enter_context(self._placeholders(extra))
-            image = generate(sd_model, request, self._describe(sd_model).native_size, in_training=False)
+            image = generate(sd_model, request, self.kind.describe(sd_model).native_size, in_training=False)
         if image is None:
             raise HostError("The picture was interrupted.")
         return image
@@ -144,25 +162,19 @@ class WebuiHost(ABC):
         if self.pending_model():
             with exclusive_if_free("Load the model") as free:
                 if free:
-                    return self._load_chosen()
+                    return self.kind.load_chosen()
         return loaded_model()
 
+    def _trainable_model(self) -> Any:
+        sd_model = self.kind.load_chosen()
+        self.kind.prove_trainable(sd_model)
+        return sd_model
+
     def _encoders(self) -> dict[str, TextEncoder]:
-        return self._find_encoders(self._chosen_model())
+        return self.kind.find_encoders(self._chosen_model())
 
     def _table(self, encoder: str) -> Tensor:
         return self._encoders()[encoder].table.detach()
-
-    @abstractmethod
-    def _load_chosen(self) -> Any:
-        """The chosen checkpoint's model, loaded where it is not, in a job of ours. Raises HostError."""
-        ...
-
-    @abstractmethod
-    def _describe(self, sd_model: Any) -> ModelInfo: ...
-
-    @abstractmethod
-    def _find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]: ...
 
     @abstractmethod
     def _databases(self, sd_model: Any) -> list[Any]:
@@ -181,5 +193,5 @@ class WebuiHost(ABC):
 
     @abstractmethod
     def _ready_session(self, sd_model: Any, request: SessionRequest) -> AbstractContextManager[WebuiSession]:
-        """Raises UnsupportedModel or HostError where no gradient can be taken."""
+        """The model made ready meanwhile."""
         ...

@@ -91,9 +91,9 @@ def encoded(app: App, networks: str = "") -> torch.Tensor:
 def _make_lora(sd_model: Any) -> Path:
     from modules import shared
 
-    encoders = webui_host()._find_encoders(sd_model)
-    width = encoders[min(encoders)].table.shape[1]  # SD2 calls its one encoder as SD1 does
-    prefix = "lora_te1" if "clip_g" in encoders else "lora_te"
+    encoders = webui_host().model().encoders
+    width = encoders[0].width  # SD2 calls its one encoder as SD1 does
+    prefix = "lora_te1" if len(encoders) == 2 else "lora_te"
     key = f"{prefix}_text_model_encoder_layers_0_mlp_fc1"
     weights = {"lora_up": torch.randn(4 * width, 4), "lora_down": torch.randn(4, width) * 0.05}
     path = Path(shared.cmd_opts.lora_dir) / "tilabcheck.safetensors"
