@@ -15,6 +15,7 @@ from lib_ti.adapters.unet import checkpointed, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device
 from lib_ti.adapters.webui.networks import networks_of
+from lib_ti.adapters.webui.tiling import without_tiling
 
 
 @contextmanager
@@ -25,6 +26,7 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
     unet = sd_model.forge_objects.unet.model.diffusion_model
     with ExitStack() as stack:
         stack.enter_context(random_state_kept(torch.device(devices.device)))
+        stack.enter_context(without_tiling(sd_model))
         stack.callback(use_loras, "")
         use_loras(loras)
         stack.enter_context(objects_with_loras(sd_model))

@@ -13,6 +13,7 @@ from lib_ti.adapters.restore import modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_on_device
+from lib_ti.adapters.webui.tiling import without_tiling
 
 
 @contextmanager
@@ -22,14 +23,12 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
     The WebUI's faster attention stays on.
     """
     from modules import devices
-    from modules.sd_hijack import model_hijack
 
     with ExitStack() as stack:
         stack.enter_context(random_state_kept(torch.device(devices.device)))
         stack.callback(use_loras, "")
         use_loras(loras)
-        stack.callback(model_hijack.apply_circular, model_hijack.circular_enabled)
-        model_hijack.apply_circular(False)  # a tiling picture leaves its borderless convolutions behind
+        stack.enter_context(without_tiling(sd_model))
         if manages_memory(sd_model):
             stack.enter_context(objects_with_loras(sd_model))
             place_on_device(sd_model, ["clip", "unet"])
