@@ -16,6 +16,7 @@ from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import save_embedding
 from lib_ti.embedding.png import write_preview_png
+from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import GivenUp, TIError
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import Host, SessionRequest, TrainingSession
@@ -67,6 +68,7 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
 
 class _Run:
     session: TrainingSession
+    token_tables: dict[str, str]
     trainee: Trainee
 
     def __init__(self, plan: Plan, host: Host, emit: Emit, control: Control) -> None:
@@ -108,6 +110,7 @@ class _Run:
 
     def train(self) -> None:
         self.session = self.open_session()
+        self.token_tables = hash_token_tables(self.host)
         self.trainee = trainee = Trainee(self.plan.start.state, self.config.optim, self.session.device)
         optim, schedule = self.config.optim, self.config.schedule
         write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
@@ -234,6 +237,7 @@ class _Run:
             model_hash=model.short_hash,
             family=model.family,
             recipe={"training": self.settings(), "pictures": len(self.plan.dataset.pictures), **start.state.recipe},
+            token_tables=self.token_tables,
         )
 
     def settings(self) -> dict[str, object]:

@@ -66,7 +66,7 @@ def test_training_lowers_the_loss_and_saves_what_it_learned(tmp_path: Path, sett
     assert events[-1].step == 150
     saved = load_embedding(host.embeddings_folder() / "foo.safetensors")
     assert (saved.step, saved.rows, saved.family, saved.model_hash) == (150, 2, family, "0123456789")
-    assert set(saved.vectors) == set(host.widths)
+    assert set(saved.vectors) == set(saved.token_tables) == set(host.widths)
 
 
 def test_three_stages_of_the_schedule_give_their_rows_in_the_table(tmp_path: Path, settings: Settings) -> None:
