@@ -71,7 +71,8 @@ class WebuiHost(ABC):
     def template_folders(self) -> list[Path]:
         from modules import shared
 
-        return [Path(shared.cmd_opts.textual_inversion_templates_dir)]
+        folder = getattr(shared.cmd_opts, "textual_inversion_templates_dir", "")  # gone where the Train tab is
+        return [Path(folder)] if folder else []
 
     def refresh_embeddings(self) -> None:
         from lib_ti.adapters.webui.picture import forget_conditioning
