@@ -67,7 +67,8 @@ def _facts(snapshot: Snapshot) -> str:
         facts.append(("Loss", f"{snapshot.loss:.4f}"))
         facts.append(("Epoch", f"{snapshot.epoch + 1:,}"))
     if snapshot.images_per_second is not None:
-        facts.append(("Speed", f"{snapshot.images_per_second:.2g} images/s"))
+        speed = snapshot.images_per_second
+        facts.append(("Speed", f"{speed:,.0f} images/s" if speed >= 10 else f"{speed:.2g} images/s"))
     if snapshot.seconds_left is not None:
         facts.append(("Time left", duration(snapshot.seconds_left)))
     words = "".join(f"<span>{name} <b>{escape(value)}</b></span>" for name, value in facts)
