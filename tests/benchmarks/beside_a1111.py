@@ -62,9 +62,12 @@ def steps_timed() -> Iterator[list[float]]:
 
 
 def built_in(folder: Path, arguments: argparse.Namespace, options: dict[str, Any]) -> None:
-    from modules import sd_hijack, shared
+    from modules import shared
     from modules.textual_inversion import textual_inversion, ui
     from torch.utils.data import Sampler
+
+    from lib_ti.adapters.ldm.host import LdmHost
+    from lib_ti.app import App
 
     # Its sampler passes its source on, which torch no longer takes.
     Sampler.__init__ = lambda self, data_source=None: None  # type: ignore[method-assign, misc]
@@ -72,13 +75,14 @@ def built_in(folder: Path, arguments: argparse.Namespace, options: dict[str, Any
     template.parent.mkdir(parents=True, exist_ok=True)
     template.write_text("a photo of a [name]\n")
     textual_inversion.list_textual_inversion_templates()
-    textual_inversion.create_embedding(NAME, 2, True, "star")
-    sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)
-    shared.opts.data.update(options)
+    # Made by us, since what it writes itself with a new torch it takes for malicious and does not load.
+    made = App(LdmHost()).create({"name": NAME, "vectors": 2, "init": "star", "format": "pt"})
+    shared.opts.data.update(options, save_training_settings_to_txt=False)  # it fails where nothing else is saved
     about = [NAME, "0.005", arguments.batch, 1, str(folder), str(folder.parent / "log"), arguments.size, arguments.size]
     about += [False, arguments.steps, "disabled", "0.1", False, 0, "once", False, 0, 0, "benchmark.txt", False, False]
     with torch.enable_grad():
         ui.train_embedding("", *about, "", "", 1, "Euler", 7, 1, 64, 64)
+    made.path.unlink()
 
 
 def ours(folder: Path, arguments: argparse.Namespace, options: dict[str, Any]) -> None:
