@@ -51,7 +51,7 @@ def test_a_running_job_shows_step_loss_speed_and_time_to_go():
 
 
 def test_a_fast_run_tells_its_speed_in_plain_digits():
-    assert "1,400 images/s" in render.progress(replace(RUNNING, images_per_second=1400.2))
+    assert "1,400 images/s" in render.progress(replace(RUNNING, recent=((700, 0.5),)))
 
 
 def test_work_before_the_first_step_is_told_with_its_share():
