@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def sampler_names() -> list[str]:
     from modules import sd_samplers
 
+    if hasattr(sd_samplers, "visible_sampler_names"):  # Forge Classic
+        return list(sd_samplers.visible_sampler_names())
     return [sampler.name for sampler in sd_samplers.visible_samplers()]
 
 
@@ -30,6 +32,7 @@ def generate(sd_model: Any, request: ImageRequest, size: int, in_training: bool)
     from modules import devices, processing, scripts, shared
 
     prove_sampler(request.sampler)
+    knows_schedules = hasattr(processing.StableDiffusionProcessing, "scheduler")  # else a sampler's name says which
     processing_ = processing.StableDiffusionProcessingTxt2Img(
         sd_model=sd_model,
         prompt=request.prompt,
@@ -37,7 +40,7 @@ def generate(sd_model: Any, request: ImageRequest, size: int, in_training: bool)
         steps=request.steps,
         cfg_scale=request.cfg,
         sampler_name=request.sampler,
-        scheduler="Automatic",
+        **({"scheduler": "Automatic"} if knows_schedules else {}),
         seed=request.seed,
         width=request.width or size,
         height=request.height or size,
@@ -92,9 +95,13 @@ def forget_conditioning() -> None:
 
 def prove_sampler(name: str) -> None:
     """The WebUI would take another sampler without a word. A schedule may follow the name, as in "DPM++ 2M Karras"."""
-    from modules import sd_samplers, sd_schedulers
+    from modules import sd_samplers
 
+    try:
+        from modules.sd_schedulers import schedulers
+    except ImportError:
+        schedulers = []
     known = sd_samplers.all_samplers_map
-    schedules = [text for one in sd_schedulers.schedulers for text in (one.label, one.name, *(one.aliases or []))]
+    schedules = [text for one in schedulers for text in (one.label, one.name, *(one.aliases or []))]
     if name not in known and not any(name.removesuffix(f" {schedule}") in known for schedule in schedules):
         raise HostError(f"This WebUI has no sampler called {name!r}.", "There are: " + ", ".join(sampler_names()))

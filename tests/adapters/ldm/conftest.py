@@ -23,9 +23,9 @@ NAME, ROWS = "zork", 2
 
 def state_of(sd_model: Any) -> dict[str, Any]:
     """What must be the same after a run: weights, flags, hooks, settings, embeddings, caches and random state."""
-    from modules import processing, sd_hijack, shared
+    from modules import processing, shared
 
-    hijack = sd_hijack.model_hijack
+    hijack = getattr(sys.modules.get("modules.sd_hijack"), "model_hijack", None)
     databases = webui_host()._databases(sd_model)
     state: dict[str, Any] = {
         "model": (id(loaded_model()), sd_model.sd_checkpoint_info.title),
