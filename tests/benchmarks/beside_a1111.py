@@ -110,7 +110,9 @@ def ours(folder: Path, arguments: argparse.Namespace, options: dict[str, Any]) -
         "save.log_folder": str(folder.parent / "ours"),
         **options,
     }
-    App(LdmHost()).train(values, ignore, Control())
+    path = App(LdmHost()).train(values, ignore, Control())
+    for file in path.parent.glob(f"{NAME}*"):  # else the next trainer would find it trained already
+        file.unlink()
 
 
 def memory(name: str) -> float:
