@@ -1,4 +1,4 @@
-"""What the API answers, as /docs shows it. Numbers that are not finite come as null, which JSON has a word for."""
+"""What the API answers, as /docs shows it."""
 
 import math
 from collections.abc import Iterable
@@ -7,12 +7,18 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 
-class EncoderAnswer(BaseModel):
+class Answer(BaseModel):
+    # No docstring: pydantic 1 would show it in /docs for all that have none.
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**sendable(values))
+
+
+class EncoderAnswer(Answer):
     name: str = Field(description="clip_l, clip_h or clip_g.")
     width: int
 
 
-class ModelAnswer(BaseModel):
+class ModelAnswer(Answer):
     """The checkpoint that is loaded."""
 
     name: str
@@ -23,7 +29,7 @@ class ModelAnswer(BaseModel):
     native_size: int = Field(description="Side in pixels of the pictures it was trained on.")
 
 
-class MadeAnswer(BaseModel):
+class MadeAnswer(Answer):
     """A file that was written."""
 
     file: str
@@ -32,12 +38,12 @@ class MadeAnswer(BaseModel):
     notes: list[str] = Field(description="What was left out, and what its name will surprise with in prompts.")
 
 
-class AdviceAnswer(BaseModel):
+class AdviceAnswer(Answer):
     message: str
     hint: str
 
 
-class CheckAnswer(BaseModel):
+class CheckAnswer(Answer):
     """What an expression would give."""
 
     rows: int | None = Field(description="Vectors of the result; null where it cannot be read.")
@@ -46,14 +52,14 @@ class CheckAnswer(BaseModel):
     span: list[int] | None = Field(description="From which character to which it cannot be read.")
 
 
-class LineAnswer(BaseModel):
+class LineAnswer(Answer):
     first: int = Field(description="The first of its vectors, counted from 0.")
     vectors: int
     text: str
     tokens: list[int]
 
 
-class FiguresAnswer(BaseModel):
+class FiguresAnswer(Answer):
     min: float | None
     max: float | None
     sum: float | None
@@ -62,19 +68,19 @@ class FiguresAnswer(BaseModel):
     std: float | None
 
 
-class NearestAnswer(BaseModel):
+class NearestAnswer(Answer):
     token: int
     text: str
     cosine: float | None
 
 
-class VectorAnswer(BaseModel):
+class VectorAnswer(Answer):
     length: float | None
     too_long: bool = Field(description="Over 10 times as long as the vocabulary's mean: drowns its neighbours.")
     nearest: list[NearestAnswer]
 
 
-class TableAnswer(BaseModel):
+class TableAnswer(Answer):
     encoder: str
     width: int
     vocabulary_length: float | None = Field(description="Mean L2 length of all tokens' vectors.")
@@ -82,19 +88,19 @@ class TableAnswer(BaseModel):
     rows: list[VectorAnswer] = Field(description="One for each vector.")
 
 
-class PairAnswer(BaseModel):
+class PairAnswer(Answer):
     cosine: float | None
     distance: float | None
     lengths: list[float | None]
 
 
-class SameAnswer(BaseModel):
+class SameAnswer(Answer):
     same: bool
     largest: dict[str, float | None] = Field(description="Largest difference of the conditioning.")
     scale: dict[str, float | None] = Field(description="Its largest number, to measure that by.")
 
 
-class InspectAnswer(BaseModel):
+class InspectAnswer(Answer):
     title: str
     lines: list[LineAnswer]
     encoders: list[TableAnswer]
@@ -106,24 +112,24 @@ class InspectAnswer(BaseModel):
     same_as: SameAnswer | None = None
 
 
-class DecomposeAnswer(BaseModel):
+class DecomposeAnswer(Answer):
     expression: str = Field(description="To edit and merge again.")
     residuals: dict[str, list[float | None]] = Field(
         description="By encoder, the share of each vector's length that is left unexplained."
     )
 
 
-class ConvertedAnswer(BaseModel):
+class ConvertedAnswer(Answer):
     file: str
     notes: list[str] = Field(description="What was lost or assumed.")
 
 
-class ConvertAnswer(BaseModel):
+class ConvertAnswer(Answer):
     written: list[ConvertedAnswer]
     faults: list[str] = Field(description="What of a bundle could not be converted.")
 
 
-class LibraryEntry(BaseModel):
+class LibraryEntry(Answer):
     file: str = Field(description="Path in the embeddings folder, as other requests take it.")
     name: str
     family: str
@@ -139,7 +145,7 @@ class LibraryEntry(BaseModel):
     fault: str = Field(description="Why it cannot be read; else empty.")
 
 
-class LibraryAnswer(BaseModel):
+class LibraryAnswer(Answer):
     folder: str
     embeddings: list[LibraryEntry]
 
@@ -154,7 +160,7 @@ class HeaderAnswer(LibraryEntry):
     notes: list[str]
 
 
-class PlanAnswer(BaseModel):
+class PlanAnswer(Answer):
     """What a training would do."""
 
     lines: list[str] = Field(description="The plan in words.")
@@ -166,7 +172,7 @@ class PlanAnswer(BaseModel):
     embedding: str = Field(description="The file that it writes.")
 
 
-class PointAnswer(BaseModel):
+class PointAnswer(Answer):
     step: int
     steps: int = Field(description="Updates that this point stands for; the last of them is `step`.")
     loss: float | None
@@ -175,20 +181,20 @@ class PointAnswer(BaseModel):
     rate: float | None
 
 
-class PreviewAnswer(BaseModel):
+class PreviewAnswer(Answer):
     step: int
     prompt: str
     seed: int
     file: str
 
 
-class FailureAnswer(BaseModel):
+class FailureAnswer(Answer):
     message: str
     hint: str
     expected: bool = Field(description="False for a bug, whose traceback is in the log.")
 
 
-class StatusAnswer(BaseModel):
+class StatusAnswer(Answer):
     """The run that goes on, else the one that ran last."""
 
     job: int = Field(description="Counts up with each run; 0 where there was none.")
@@ -214,13 +220,13 @@ class StatusAnswer(BaseModel):
     failure: FailureAnswer | None
 
 
-class SavedAnswer(BaseModel):
+class SavedAnswer(Answer):
     step: int
     kind: str = Field(description="embedding, copy, state, preview or plot.")
     file: str
 
 
-class LogAnswer(BaseModel):
+class LogAnswer(Answer):
     """What the run planned, warned of, wrote and drew."""
 
     job: int
@@ -233,17 +239,16 @@ class LogAnswer(BaseModel):
     traceback: str = Field(description="Of a bug; else empty.")
 
 
-def number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def finite(value: Any) -> Any:
-    """The same JSON with null for every number that is not finite."""
+def sendable(value: Any) -> Any:
+    """With null for numbers that are not finite, and "?" for halves of characters, which names of files may hold: JSON has no
+    words for them."""
     if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
+        return {sendable(key): sendable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    return number(value) if isinstance(value, float) else value
+        return [sendable(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def texts(paths: Iterable[Any]) -> list[str]:

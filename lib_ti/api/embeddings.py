@@ -17,7 +17,6 @@ from lib_ti.api.answers import (
     InspectAnswer,
     MadeAnswer,
     ModelAnswer,
-    finite,
     texts,
 )
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
@@ -85,16 +84,16 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
         """Figures of every vector and the tokens nearest to it; on request beside another embedding, or a text."""
         request = values.build(InspectRequest, given)
         source = source_of(request)
-        seen = finite(app.inspect(source, request.by, request.nearest).values())  # type: ignore[arg-type]  # of its choices
+        seen = app.inspect(source, request.by, request.nearest).values()  # type: ignore[arg-type]  # of its choices
         if request.other:
             other = request.other if "'" in request.other else values.find_file(request.other, "other")
             pairs = app.compare(source, other)
-            seen["compared"] = finite({encoder: [asdict(pair) for pair in rows] for encoder, rows in pairs.items()})
+            seen["compared"] = {encoder: [asdict(pair) for pair in rows] for encoder, rows in pairs.items()}
         if request.same_as:
             if app.jobs.snapshot.active:
                 raise Busy("The model is training: such a comparison needs it for itself.", "Ask when it has ended.")
             same = app.compare_with_text(source, request.same_as)
-            seen["same_as"] = finite({**asdict(same), "same": same.same})
+            seen["same_as"] = {**asdict(same), "same": same.same}
         return InspectAnswer(**seen)
 
     @router.post(
@@ -111,7 +110,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     def decompose(given: dict[str, Any] = BODY) -> DecomposeAnswer:
         """Explain an embedding by few tokens, as an expression to edit and merge again."""
         request = values.build(DecomposeRequest, given)
-        return DecomposeAnswer(**finite(asdict(app.decompose(source_of(request), request.most))))
+        return DecomposeAnswer(**asdict(app.decompose(source_of(request), request.most)))
 
     @router.post(
         "/convert",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from lib_ti.api.answers import HeaderAnswer, LibraryAnswer, LibraryEntry, finite, texts
+from lib_ti.api.answers import HeaderAnswer, LibraryAnswer, LibraryEntry, texts
 from lib_ti.api.refusal import UNKNOWN
 from lib_ti.api.route import about
 from lib_ti.api.values import NotFound, Values
@@ -40,7 +40,7 @@ def add_library_routes(router: APIRouter, values: Values) -> None:
             about_it = {
                 "layout": entry.header.layout,
                 "widths": dict(entry.header.widths),
-                "recipe_full": finite(dict(entry.header.recipe)),
+                "recipe_full": dict(entry.header.recipe),
                 "token_tables": dict(entry.header.token_tables),
                 "notes": list(entry.header.notes),
             }

@@ -9,8 +9,9 @@ from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from lib_ti.api.answers import Answer
 from lib_ti.api.values import NotFound, NotRunning
 from lib_ti.errors import (
     Busy,
@@ -48,13 +49,13 @@ MEANINGS = {
 }
 
 
-class FaultAnswer(BaseModel):
+class FaultAnswer(Answer):
     where: str = Field(description="A setting's dotted path, a file or a parameter.")
     message: str
     hint: str = ""
 
 
-class Refusal(BaseModel):
+class Refusal(Answer):
     """Why a request was not carried out."""
 
     error: str = Field(description="The kind: InvalidConfig, InvalidText, EmbeddingExists, Busy, NotFound …")
@@ -111,17 +112,8 @@ def describe(error: TIError) -> tuple[int, Refusal]:
 
 def refuse(status: int, refusal: Refusal, headers: dict[str, str] | None = None) -> JSONResponse:
     body = refusal.model_dump() if hasattr(refusal, "model_dump") else refusal.dict()  # pydantic 2, 1
-    return JSONResponse(_sendable(body), status, headers)
+    return JSONResponse(body, status, headers)
 
 
 def _fault_of(found: Any) -> FaultAnswer:
     return FaultAnswer(where=".".join(str(part) for part in found["loc"]), message=str(found["msg"]))
-
-
-def _sendable(value: Any) -> Any:
-    """Halves of characters, which a request may hold, cannot be sent back."""
-    if isinstance(value, dict):
-        return {key: _sendable(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_sendable(inner) for inner in value]
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value

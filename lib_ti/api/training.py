@@ -16,7 +16,6 @@ from lib_ti.api.answers import (
     PreviewAnswer,
     SavedAnswer,
     StatusAnswer,
-    number,
 )
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
 from lib_ti.api.requests import ControlRequest
@@ -121,26 +120,26 @@ def status_answer(snapshot: Snapshot, since: int = -1) -> StatusAnswer:
         state=snapshot.state,
         active=snapshot.active,
         status=snapshot.status,
-        fraction=number(snapshot.fraction),
+        fraction=snapshot.fraction,
         model=snapshot.model,
         first_step=snapshot.first_step,
         step=snapshot.step,
         last_step=snapshot.last_step,
         epoch=snapshot.epoch,
-        loss=number(snapshot.loss),
-        rate=number(snapshot.rate),
-        norms={name: number(value) for name, value in snapshot.norms.items()},
-        seconds_per_step=number(snapshot.seconds_per_step),
-        images_per_second=number(snapshot.images_per_second),
-        seconds_left=number(snapshot.seconds_left),
+        loss=snapshot.loss,
+        rate=snapshot.rate,
+        norms={**snapshot.norms},
+        seconds_per_step=snapshot.seconds_per_step,
+        images_per_second=snapshot.images_per_second,
+        seconds_left=snapshot.seconds_left,
         losses=[
             PointAnswer(
                 step=point.step,
                 steps=point.steps,
-                loss=number(point.loss),
-                low=number(point.low),
-                high=number(point.high),
-                rate=number(point.rate),
+                loss=point.loss,
+                low=point.low,
+                high=point.high,
+                rate=point.rate,
             )
             for point in snapshot.history.points
             if point.step > since

@@ -43,7 +43,9 @@ class Values:
         """Raises InvalidConfig with every fault; paths come out absolute."""
         flat = {**self.defaults(config), **flatten(given)}
         faults: list[Fault] = []
-        for path in flat.keys() & self._roots.keys():
+        for path in self._roots:
+            if path not in flat:
+                continue
             try:
                 flat[path] = self._place(path, flat[path])
             except InvalidConfig as error:
@@ -92,9 +94,8 @@ class Values:
         """The path in full. What is no text is left for the settings' own rules to refuse."""
         if isinstance(given, (list, tuple)):
             return given
-        text = "" if given is None else str(given).strip()
+        text = "" if given is None else _bare(str(given))
         if path == "data.template":
-            text = text.strip('"')
             name = Path(text).stem if Path(text).suffix.lower() == ".txt" else text
             if name == text or name in self.app.templates():  # without its ending it is looked up by its name alone
                 return name
@@ -102,9 +103,16 @@ class Values:
             return text
         roots = self._roots[path]
         found = find_inside(text, roots)
-        if found is None:
+        if found is None or str(found) != _bare(str(found)):
             hint = f"take one inside {', '.join(map(str, roots))}"
             if path == "data.folder":
                 hint += "; more folders can be named in the settings of TI Lab"
             raise InvalidConfig([Fault(path, f"the API does not reach {text!r}", hint)])
         return str(found)
+
+
+def _bare(text: str) -> str:
+    """As a path is read in the end: some readers take quotes and blanks off once more, which must lead nowhere else."""
+    while (inner := text.strip().strip('"')) != text:
+        text = inner
+    return text

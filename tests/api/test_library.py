@@ -1,5 +1,6 @@
 """A program loses: the list of the embeddings, and their pictures."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,10 @@ def test_links_out_of_the_folder_are_not_followed(get: Ask, folder: Path, tmp_pa
     assert get("library/file", file="link.safetensors").status_code == 404
     assert get("library/file", file="linked/secret.safetensors").status_code == 404
     assert get("library/thumbnail", file="insects/bee.safetensors").status_code == 404
+
+
+def test_a_name_that_is_no_text_does_not_take_the_list_with_it(get: Ask, folder: Path) -> None:
+    (folder / "moth.safetensors").replace(os.fsdecode(os.fsencode(folder) + b"/moth\xff.safetensors"))
+    answer = get("library")
+    assert answer.status_code == 200, answer.text
+    assert "moth?.safetensors" in {entry["file"] for entry in answer.json()["embeddings"]}

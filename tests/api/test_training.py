@@ -1,5 +1,6 @@
 """A program loses: a training that it can start, watch, steer, and take up again."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -128,5 +129,22 @@ def test_a_template_is_named_or_lies_in_a_folder_of_ours(
     secret.write_text("a secret of [name]")
     for good in ("mine", "mine.txt", str(own), "subject.txt"):
         assert with_template(good).status_code == 200, good
-    for bad in (str(secret), f'"{secret}"', f" {secret} ", f"{secret}/.", "../secret.txt", "~/secret.txt", "secret"):
+    quoted = (f'"{secret}"', f'{secret} "', f'" {secret} "', f'{secret}\u00a0"')  # blanks inside of the quotes
+    for bad in (str(secret), *quoted, f" {secret} ", f"{secret}/.", "../secret.txt", "~/secret.txt", "secret"):
         assert with_template(bad).status_code == 422, bad
+
+
+def test_quotes_do_not_lead_by_way_of_a_link(
+    post: Ask, settings: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "link").symlink_to(tmp_path)
+    for bad in ("link", 'link"', 'link" /.'):
+        answer = post("train/preflight", {**settings, "data": {"folder": f"{pictures}/{bad}"}})
+        assert "the API does not reach" in answer.text, bad
+
+
+def test_a_picture_whose_name_is_no_text_is_told(post: Ask, settings: dict[str, Any], pictures: Path) -> None:
+    Path(os.fsdecode(os.fsencode(pictures) + b"/x\xff.png")).write_bytes(b"no picture")
+    answer = post("train/preflight", settings)
+    assert answer.status_code == 422
+    assert wheres(answer) == {"x?.png"}
