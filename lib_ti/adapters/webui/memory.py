@@ -11,7 +11,8 @@ from lib_ti.adapters.restore import attributes_set
 
 _MANAGERS = ("backend.memory_management", "ldm_patched.modules.model_management")
 _KEPT, _KEPT_PARTLY = 8, 2
-"""What a training step keeps, in pictures' worth of memory, without and with checkpointing: twice what was measured."""
+"""What a training step keeps, in pictures' worth of memory, without and with checkpointing. Estimates: about twice what a CPU
+needed."""
 
 
 def manages_memory(sd_model: Any) -> bool:
