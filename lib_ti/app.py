@@ -59,8 +59,9 @@ class App:
         self.pictures = Pictures(host)
         self.submitted: dict[str, Any] = {}
         """The settings of the newest training, which a page that is built anew shows."""
-        self._names: tuple[str, ...] = ()
-        self._words: Dictionary | None = None
+        # Kept from one request to the next. Pages, API and job are threads of their own: a whole is put in place, and what was
+        # looked at is what is used.
+        self._words: tuple[tuple[str, ...], Dictionary] | None = None
         self._library: Library | None = None
         self._known: tuple[list[Entry], ModelInfo, FolderEmbeddings] | None = None
 
@@ -273,15 +274,16 @@ class App:
         from lib_ti.embedding.folder import FolderEmbeddings
 
         entries, model = self._entries(self.host.embeddings_folder(), quick), self.host.model()
-        if self._known is None or self._known[0] is not entries or self._known[1] != model:
-            self._known = entries, model, FolderEmbeddings(entries, model)
-        return self._known[2]
+        kept = self._known
+        if kept is None or kept[0] is not entries or kept[1] != model:
+            kept = self._known = entries, model, FolderEmbeddings(entries, model)
+        return kept[2]
 
     def _dictionary(self, known: FolderEmbeddings) -> Dictionary:
         """Kept while the names stay the same, for reading them takes longer than all the rest of a check."""
         from lib_ti.expression.dictionary import Dictionary
 
-        names = known.names
-        if self._names != names or self._words is None:
-            self._names, self._words = names, Dictionary(self.host.tokenize, names)
-        return self._words
+        kept = self._words
+        if kept is None or kept[0] != known.names:
+            kept = self._words = known.names, Dictionary(self.host.tokenize, known.names)
+        return kept[1]

@@ -8,6 +8,7 @@ import torch
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.app import App
 from lib_ti.embedding.files import load_embedding
+from lib_ti.embedding.folder import FolderEmbeddings
 from lib_ti.errors import InvalidText
 from tests.toy_host import ToyHost
 
@@ -90,3 +91,17 @@ def test_an_embedding_is_explained_as_an_expression_that_merges_to_the_same(tmp_
     torch.testing.assert_close(
         load_embedding(again).vectors["clip_l"], load_embedding(path).vectors["clip_l"], rtol=1e-3, atol=1e-4
     )
+
+
+def test_expressions_read_in_another_thread_meanwhile_do_not_mix(app: App) -> None:
+    merge(app, "'red'", "first")
+
+    class Names(tuple[str, ...]):
+        def __ne__(self, other: object) -> bool:
+            app._dictionary(FolderEmbeddings([], app.model()))  # as another thread would, between look and use
+            return tuple(self) != other
+
+    known = app._known_embeddings()
+    app._dictionary(known)
+    known.names = Names(known.names)
+    assert app._dictionary(known).read("first") == ["first"]

@@ -7,6 +7,7 @@ import pytest
 from lib_ti.app import App
 from lib_ti.errors import HostError
 from lib_ti.host import ModelInfo
+from lib_ti.ui.embedding_actions import EmbeddingActions
 from tests.toy_host import ToyHost
 
 
@@ -29,3 +30,15 @@ def test_to_look_at_the_model_does_not_load_it_but_to_create_does(tmp_path: Path
     assert not host.loaded
     app.create({"name": "star", "vectors": 1, "init": "cat"})
     assert app.model().family == "sd1"
+
+
+def test_to_inspect_and_to_make_again_loads_it(tmp_path: Path) -> None:
+    host = SleepingHost(tmp_path)
+    actions = EmbeddingActions(App(host))
+    actions.app.create({"name": "star", "vectors": 1, "init": "cat"})
+    host.loaded = False
+    seen = actions.inspect({"source": "embedding", "file": "star.safetensors"})
+    assert seen.good, seen.html
+    host.loaded = False
+    (outcome,) = actions.again.listed("", {})
+    assert outcome.good, outcome.html

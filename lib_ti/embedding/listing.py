@@ -43,8 +43,9 @@ class Library:
     def entries(self, folder: Path, logs: Path, quick: bool = False) -> list[Entry]:
         """`quick` gives the same list object as last time where no folder in it has changed since. What lies under `logs` is
         passed over."""
-        if quick and self._kept and self._kept.holds(folder, logs):
-            return self._kept.listing.entries
+        kept = self._kept  # another thread may put its own in place meanwhile
+        if quick and kept and kept.holds(folder, logs):
+            return kept.listing.entries
         if self._logs != logs:
             self._logs, self._headers = logs, HeaderCache(logs / FILE)
         began, now = time.monotonic(), time.time_ns()

@@ -38,7 +38,7 @@ class AgainActions:
         """All that the filter `typed` lets through and that are not of the loaded model: first how far it is, then the result."""
         done: list[Remade] = []
         try:
-            model = self.app.model()
+            model = self.app.host.model()  # loaded now, where it is not yet
             entries = [entry for entry in self.app.library(typed=typed) if entry.header]
             paths = [entry.path for entry in entries if entry.match(model) != "this"]
             for one in self.app.make_again(paths, values):

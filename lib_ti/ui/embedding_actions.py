@@ -151,7 +151,7 @@ class EmbeddingActions:
 
     def _origin(self, path: Path) -> tuple[str, bool]:
         """What is to be told of the model that the file was made on, and whether it can be made again for the loaded one."""
-        entry, model = self.app.entry(path), self.app.model()
+        entry, model = self.app.entry(path), self.app.host.model()
         if entry.header is None:
             return "", False
         return origin_card(entry, model), entry.match(model) != "this" and not entry.why_not_again

@@ -57,3 +57,19 @@ def test_a_folder_that_comes_later_is_seen(tmp_path: Path, sd1: Embedding) -> No
     assert library.entries(tmp_path / "later", tmp_path / "logs") == []
     save_embedding(sd1, tmp_path / "later" / "x.safetensors")
     assert len(library.entries(tmp_path / "later", tmp_path / "logs", quick=True)) == 1
+
+
+def test_a_list_asked_for_meanwhile_in_another_thread_is_not_given_out(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, logs = Library(), tmp_path / "logs"
+    first = library.entries(folder, logs)
+    modified = listing.modified
+
+    def slow(place: Path) -> int:
+        monkeypatch.setattr(listing, "modified", modified)
+        library.entries(tmp_path / "other", logs)
+        return modified(place)
+
+    monkeypatch.setattr(listing, "modified", slow)
+    assert library.entries(folder, logs, quick=True) is first
