@@ -40,7 +40,8 @@ class Pictures:
 
         Raises InvalidConfig before anything is written.
         """
-        from lib_ti.dataset.prepare import prepare_pictures, source_folder
+        from lib_ti.dataset.folder import typed_path
+        from lib_ti.dataset.prepare import prepare_pictures
 
         config, model = build_config(DatasetConfig, values), self._model()
         native = model.native_size if model else SIDE
@@ -51,7 +52,7 @@ class Pictures:
         report = prepare_pictures(config, native, self._helpers(), progress, lambda: control.stopping)
         for warning in report.warnings:
             emit(Warned(warning))
-        folder = source_folder(config.folders.destination or config.folders.source)
+        folder = typed_path(config.folders.destination or config.folders.source)
         emit(Status(f"{report.done} of {report.total} done", report.done / report.total))
         emit(Saved(report.pictures, folder, "pictures"))
         emit(Saved(report.captions, folder, "captions"))
@@ -66,16 +67,16 @@ class Pictures:
     def album(self, folder: str, page: int = 0) -> Album:
         """Raises InvalidDataset."""
         from lib_ti.dataset.album import load_album
-        from lib_ti.dataset.prepare import source_folder
+        from lib_ti.dataset.folder import typed_path
 
-        return load_album(source_folder(folder), page)
+        return load_album(typed_path(folder), page)
 
     def save_captions(self, folder: str, captions: Mapping[str, str]) -> int:
         """By picture's name; how many changed. Raises InvalidDataset."""
         from lib_ti.dataset.album import save_captions
-        from lib_ti.dataset.prepare import source_folder
+        from lib_ti.dataset.folder import typed_path
 
-        return save_captions(source_folder(folder), captions)
+        return save_captions(typed_path(folder), captions)
 
     def prove(self, data: DataPart, name: str) -> tuple[Dataset, dict[tuple[int, int], int]]:
         """What training `name` on `data` would begin with, and its pictures by (width, height).

@@ -6,6 +6,7 @@ a folder may be the data set itself or lie in it; no other subfolder is entered.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +31,21 @@ class PictureFile:
     class_words: str = ""
 
 
+def typed_path(typed: str) -> Path:
+    """As people type and paste paths: in quotes, from their home."""
+    path = Path(typed.strip().strip('"'))
+    with suppress(RuntimeError):  # ~backup may be a folder as well as a user
+        path = path.expanduser()
+    return path
+
+
 def list_pictures(folder: Path) -> list[PictureFile]:
     """All picture files by name, unopened. Raises InvalidDataset if there are none or the folder cannot be listed."""
-    if not folder.exists():
-        raise _refused(f"there is no folder {str(folder)!r}", "check the path")
-    if not folder.is_dir():
-        raise _refused(f"{str(folder)!r} is a file", "give the folder that the pictures are in")
     try:
+        if not folder.exists():
+            raise _refused(f"there is no folder {str(folder)!r}", "check the path")
+        if not folder.is_dir():
+            raise _refused(f"{str(folder)!r} is a file", "give the folder that the pictures are in")
         files = sorted(_walk(folder), key=lambda file: file.name)
     except OSError as error:
         raise _refused(f"{str(folder)!r} cannot be read: {error.strerror}", "check its permissions") from error

@@ -20,7 +20,7 @@ from lib_ti.dataset.caption_file import combine_captions, existing_caption, save
 from lib_ti.dataset.crop import box_around, crop_middle, find_size, scale_to_cover
 from lib_ti.dataset.decode import load_image
 from lib_ti.dataset.focal_point import Point, draw_focus, find_focus
-from lib_ti.dataset.folder import PictureFile, list_pictures
+from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.split import is_oversized, split_picture
 from lib_ti.embedding.atomic import write_atomically
 from lib_ti.errors import Fault, InvalidConfig, InvalidDataset
@@ -28,6 +28,7 @@ from lib_ti.errors import Fault, InvalidConfig, InvalidDataset
 Caption = Callable[[Image.Image, str], str]
 FindFaces = Callable[[Image.Image], Sequence[Point] | None]
 FLIPS = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180)
+LONGEST = 230
 NO_FACES = "Faces are not looked for: nothing here can find them."
 
 
@@ -78,10 +79,6 @@ def prepare_pictures(
     return report
 
 
-def source_folder(typed: str) -> Path:
-    return Path(typed.strip().strip('"')).expanduser()
-
-
 def _prove(config: DatasetConfig, helpers: Helpers) -> list[PictureFile]:
     """The pictures, once it is sure that nothing is overwritten unasked."""
     known = (FILE_NAMES, *helpers.captioners)
@@ -92,7 +89,7 @@ def _prove(config: DatasetConfig, helpers: Helpers) -> list[PictureFile]:
     ]
     files: list[PictureFile] = []
     try:
-        files = list_pictures(source_folder(config.folders.source))
+        files = list_pictures(typed_path(config.folders.source))
     except InvalidDataset as error:
         faults += [Fault("folders.source", fault.message, fault.hint) for fault in error.faults]
     if config.folders.destination.strip():
@@ -103,13 +100,16 @@ def _prove(config: DatasetConfig, helpers: Helpers) -> list[PictureFile]:
 
 
 def _destination_faults(config: DatasetConfig) -> list[Fault]:
-    where, place = "folders.destination", source_folder(config.folders.destination)
-    if place.exists() and not place.is_dir():
-        return [Fault(where, f"{str(place)!r} is a file", "give a folder")]
-    if place.resolve() == source_folder(config.folders.source).resolve():
-        return [Fault(where, "is the input directory", "the originals stay as they are: give another one")]
-    if config.folders.overwrite or not place.is_dir() or not any(place.iterdir()):
-        return []
+    where, place = "folders.destination", typed_path(config.folders.destination)
+    try:
+        if place.exists() and not place.is_dir():
+            return [Fault(where, f"{str(place)!r} is a file", "give a folder")]
+        if place.resolve() == typed_path(config.folders.source).resolve():
+            return [Fault(where, "is the input directory", "the originals stay as they are: give another one")]
+        if config.folders.overwrite or not place.is_dir() or not any(place.iterdir()):
+            return []
+    except OSError as error:
+        return [Fault(where, f"{str(place)!r} cannot be used: {error.strerror}", "check the path and its permissions")]
     return [Fault(where, f"{str(place)!r} is not empty", "choose an empty or new one, or overwrite")]
 
 
@@ -117,7 +117,7 @@ class _Preparation:
     def __init__(self, config: DatasetConfig, target: Size, helpers: Helpers, report: Report) -> None:
         self.config, self.target, self.helpers, self.report = config, target, helpers, report
         typed = config.folders.destination
-        self.destination = source_folder(typed) if typed.strip() else None
+        self.destination = typed_path(typed) if typed.strip() else None
 
     def prepare(self, number: int, file: PictureFile) -> None:
         existing = existing_caption(file.path)
@@ -125,7 +125,7 @@ class _Preparation:
         if self.destination is None:
             self.save_caption(file.path, existing, self.new_caption(file, existing, original))
             return
-        words = caption_from_name(file.path.stem) or file.class_words
+        words = _fitting(caption_from_name(file.path.stem) or file.class_words)
         pictures = self.pictures(original, f"{number:05}-{words}" if words else f"{number:05}")
         folder = self.destination / Path(file.name).parent  # 100_sks woman keeps its repeats
         for piece, picture in enumerate(pictures):
@@ -195,6 +195,12 @@ class _Preparation:
         if self.destination or caption != existing:
             save_caption(picture, caption)
             self.report.captions += bool(caption)
+
+
+def _fitting(words: str) -> str:
+    """Cut where a file's name, which may have 255 bytes, has no room for the numbers in front and the ending."""
+    long = words.encode(errors="ignore")
+    return words if len(long) <= LONGEST else long[:LONGEST].decode(errors="ignore").strip()
 
 
 def _png(image: Image.Image) -> bytes:

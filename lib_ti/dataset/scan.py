@@ -12,7 +12,7 @@ from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
 from lib_ti.dataset.caption import find_caption
 from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
 from lib_ti.dataset.decode import load_image, place_image
-from lib_ti.dataset.folder import PictureFile, list_pictures
+from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.preflight import advice, placeholder_faults
 from lib_ti.dataset.template import Template, find_template, load_template
 from lib_ti.errors import Fault, InvalidDataset
@@ -46,7 +46,7 @@ def scan_dataset(
         template = load_template(find_template(data.template, template_folders))
     files: list[PictureFile] = []
     with _collect(faults):
-        files = list_pictures(Path(data.folder.strip().strip('"')).expanduser())
+        files = list_pictures(typed_path(data.folder))
     pictures = []
     for done, file in enumerate(files, 1):
         found = _scan_picture(file, data, model_size, pixel_multiple, faults)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from lib_ti.dataset.folder import typed_path
 from lib_ti.errors import Fault, InvalidDataset
 
 SHIPPED = Path(__file__).parent / "templates"
@@ -24,7 +25,7 @@ def find_template(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
     wanted = name_or_path.strip().strip('"')
     if not wanted:
         raise InvalidDataset([Fault(FIELD, "a template is missing", "give a name such as subject, or a .txt file")])
-    path = Path(wanted).expanduser()
+    path = typed_path(wanted)
     if path.suffix.lower() == ".txt" and path.is_file():
         return path
     known = known_templates(folders)

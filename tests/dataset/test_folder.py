@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_ti.dataset.folder import list_pictures
+from lib_ti.dataset.folder import list_pictures, typed_path
 from lib_ti.errors import InvalidDataset
 
 
@@ -69,3 +69,11 @@ def test_a_missing_folder_a_file_and_an_empty_folder_are_told_apart(tmp_path: Pa
     where, message = refusal(tmp_path / "sub")
     assert where == "data.folder"
     assert "holds no pictures" in message
+
+
+def test_what_can_be_no_folder_is_told_and_not_a_crash(tmp_path: Path) -> None:
+    where, message = refusal(typed_path("x" * 300))
+    assert where == "data.folder"
+    assert "cannot be read: " in message
+    assert "there is no folder '~nobody-of-this-name" in refusal(typed_path('"~nobody-of-this-name/x" '))[1]
+    assert typed_path(' "~/x" ') == Path.home() / "x"

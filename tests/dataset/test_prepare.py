@@ -1,5 +1,6 @@
 """A user would lose: originals, captions, transparency, the right way up, and what lies in the output folder already."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,21 @@ def test_a_broken_picture_is_left_out_and_told(prepare: Prepare, source: Path, t
     report = prepare()
     assert (report.done, report.pictures) == (4, 3)
     assert "broken.png is left out: it is not a picture" in report.warnings[0]
+
+
+def test_an_output_folder_that_cannot_be_is_told_by_field(prepare: Prepare) -> None:
+    with pytest.raises(InvalidConfig) as told:
+        prepare(folders__destination="x" * 300)
+    assert [fault.where for fault in told.value.faults] == ["folders.destination"]
+
+
+def test_names_as_long_as_they_can_be_do_not_end_the_preparation(
+    prepare: Prepare, source: Path, tmp_path: Path
+) -> None:
+    (source / "clear.png").rename(source / f"{'é' * 125}.png")
+    report = prepare(flip__horizontal=True)
+    assert report.pictures == 6
+    assert max(len(os.fsencode(name)) for name in contents(tmp_path / "out")) <= 255
 
 
 def test_stopping_leaves_whole_pictures_and_a_second_run_finishes(prepare: Prepare, tmp_path: Path) -> None:
