@@ -49,7 +49,7 @@ def load_optim(path: Path, vectors: torch.Tensor) -> dict[int, dict[str, torch.T
     try:
         moments = saved["optimizer_state_dict"]["state"][0]
         found = {name: _load(moments[name]) for name in ("step", *_SHAPED)}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidEmbedding("It holds no state of AdamW.", where=str(path)) from error
     if any(found[name].shape != vectors.shape for name in _SHAPED) or found["step"].numel() != 1:
         raise InvalidEmbedding("Its moments have another shape than the vectors.", where=str(path))

@@ -73,5 +73,5 @@ def _is_ours(path: Path) -> bool:
             return picture.info.get(OURS[0]) == OURS[1]
     except FileNotFoundError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, PIL.Image.DecompressionBombError):
         return False

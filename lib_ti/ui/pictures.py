@@ -16,7 +16,12 @@ def find_data_uri(path: Path, side: int) -> str | None:
     """The picture, made smaller where it is larger than `side` pixels; None where the file cannot be read."""
     try:
         return _data_uri(str(path), path.stat().st_mtime_ns, side)
-    except OSError:  # also Pillow's "cannot identify image file"
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ):  # what Pillow has for damaged and for huge ones
         return None
 
 

@@ -14,9 +14,10 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import load_embedding, save_embedding
+from lib_ti.embedding.writing import write_torch_zip
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding
 from lib_ti.events import Event, Planned, StepDone, Warned
-from lib_ti.training.optim_file import checksum, load_optim, optim_path, save_optim
+from lib_ti.training.optim_file import checksum, load_optim, optim_path
 from lib_ti.training.run import train
 from lib_ti.training.start import find_start
 from lib_ti.training.trainee import Trainee
@@ -138,7 +139,7 @@ def test_the_checksum_is_a1111s() -> None:
     assert checksum(load_embedding(DATA / "a1111-sd1.pt").vectors["clip_l"]) == stored["hash"] == "7db9"
 
 
-@pytest.mark.parametrize("spoil", ["state", "shape", "nan", "negative"])
+@pytest.mark.parametrize("spoil", ["state", "shape", "nan", "negative", "huge"])
 def test_a_spoiled_optim_is_our_error(tmp_path: Path, spoil: str) -> None:
     vectors = torch.randn(2, 6)
     state = {"step": torch.tensor(3.0), "exp_avg": torch.randn(2, 6), "exp_avg_sq": torch.rand(2, 6)}
@@ -146,7 +147,10 @@ def test_a_spoiled_optim_is_our_error(tmp_path: Path, spoil: str) -> None:
         spoil, {}
     )
     state |= {"exp_avg_sq": -torch.ones(2, 6)} if spoil == "negative" else {}
-    save_optim(tmp_path / "x.optim", {"state": {} if spoil == "state" else {0: state}, "param_groups": []}, vectors)
+    state |= {"step": 10**400} if spoil == "huge" else {}
+    values = {"state": {} if spoil == "state" else {0: state}, "param_groups": []}
+    saved = {"hash": checksum(vectors), "optimizer_state_dict": values}
+    (tmp_path / "x.optim").write_bytes(write_torch_zip(saved))
     with pytest.raises(InvalidEmbedding, match=r"x\.optim"):
         load_optim(tmp_path / "x.optim", vectors)
 

@@ -38,6 +38,12 @@ def test_a_broken_picture_of_the_user_stays(tmp_path: Path) -> None:
     assert not save_card(RED, tmp_path / "foo.safetensors")
 
 
+def test_a_huge_picture_of_the_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "foo.preview.png").write_bytes(BLUE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8)
+    assert not save_card(RED, tmp_path / "foo.safetensors")
+
+
 @pytest.mark.parametrize("card", [True, False])
 def test_a_run_leaves_the_card_it_is_asked_for(
     tmp_path: Path, settings: Callable[..., TrainConfig], card: bool

@@ -4,6 +4,7 @@ import base64
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from lib_ti.ui.pictures import find_data_uri
@@ -40,3 +41,10 @@ def test_files_that_cannot_be_read_are_none(tmp_path: Path):
     broken.write_bytes(b"\x89PNG\r\n\x1a\nnot really")
     assert find_data_uri(broken, 64) is None
     assert find_data_uri(tmp_path / "none.png", 64) is None
+
+
+def test_a_huge_picture_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8)
+    assert find_data_uri(path, 64) is None
