@@ -26,10 +26,10 @@ def match_encoders(name: str, family: Family | None, widths: Mapping[str, int], 
 
 def is_of_model(model_hash: str, model_name: str, model: ModelInfo) -> bool | None:
     """Whether what was made on the model of that hash and name was made on `model`; None where nobody knows."""
-    for theirs, ours in ((model_hash, model.short_hash), (model_name, model.name)):
-        if theirs and ours:
-            return theirs.casefold() == ours.casefold()
-    return None
+    # Hashes of another length are of another kind: A1111's of 2022 have 8 digits, of a part of the file alone.
+    if model_hash and len(model_hash) == len(model.short_hash):
+        return model_hash.casefold() == model.short_hash.casefold()
+    return model_name.casefold() == model.name.casefold() if model_name and model.name else None
 
 
 def _title(family: Family | None) -> str:

@@ -137,6 +137,8 @@ def test_it_is_filtered_as_one_types(
         ({"model_hash": "0123456789", "model_name": "renamed"}, "this"),
         ({"model_hash": "ffffffffff"}, "other"),
         ({"model_hash": "", "model_name": "another"}, "other"),
+        ({"model_hash": "81761151", "model_name": "some model ü"}, "this"),  # A1111 of 2022
+        ({"model_hash": "81761151", "model_name": ""}, "unknown"),
         ({"model_hash": "", "model_name": ""}, "unknown"),
         ({"vectors": {"clip_h": torch.ones(1, 1024)}, "family": "sd2"}, "misfit"),
     ],
