@@ -13,7 +13,7 @@ from lib_ti.config.merge import MergeConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config, config_values
 from lib_ti.control import Control
-from lib_ti.errors import HostError
+from lib_ti.errors import Busy, HostError
 from lib_ti.events import Emit
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
@@ -154,9 +154,13 @@ class App:
         return compare_embeddings(self._embedding(first), self._embedding(second))
 
     def compare_with_text(self, source: Source, text: str, prompt: str = "[name]") -> Sameness:
-        """Whether prompts with the embedding mean the same as prompts with `text` in its place."""
+        """Whether prompts with the embedding mean the same as prompts with `text` in its place. Raises Busy while the model trains."""
         from lib_ti.inspect.same_text import compare_with_text
 
+        if self.jobs.snapshot.active:
+            raise Busy(
+                "The model is training: such a comparison needs it for itself.", "Ask again when the run has ended."
+            )
         return compare_with_text(self.host, self._embedding(source), text, prompt)
 
     def decompose(self, source: Source, most: int = 4) -> Decomposition:

@@ -25,7 +25,7 @@ from lib_ti.api.route import BODY, about
 from lib_ti.api.values import Values
 from lib_ti.config.create import CreateConfig
 from lib_ti.config.merge import MergeConfig
-from lib_ti.errors import Busy, FaultList
+from lib_ti.errors import EmbeddingExists, FaultList
 
 if TYPE_CHECKING:
     from lib_ti.app import Made
@@ -90,8 +90,6 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
             pairs = app.compare(source, other)
             seen["compared"] = {encoder: [asdict(pair) for pair in rows] for encoder, rows in pairs.items()}
         if request.same_as:
-            if app.jobs.snapshot.active:
-                raise Busy("The model is training: such a comparison needs it for itself.", "Ask when it has ended.")
             same = app.compare_with_text(source, request.same_as)
             seen["same_as"] = {**asdict(same), "same": same.same}
         return InspectAnswer(**seen)
@@ -115,7 +113,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     @router.post(
         "/convert",
         status_code=201,
-        **about(values, UNKNOWN, NO_MODEL, body=ConvertRequest, example={"file": "my-cat.pt", "to": "png"}),
+        **about(values, UNKNOWN, CONFLICT, NO_MODEL, body=ConvertRequest, example={"file": "my-cat.pt", "to": "png"}),
     )
     def convert(given: dict[str, Any] = BODY) -> ConvertAnswer:
         """A file into another form or for the other family; a LoRA's bundled embeddings become a file each."""
@@ -125,7 +123,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
         out, source = app.embeddings_folder(request.folder), values.find_file(request.file)
         done = app.convert([source], form, out, family, request.clip_g, request.overwrite)
         if not done.written:
-            raise Unconverted(done.faults)
+            raise (WouldOverwrite if done.only_taken else Unconverted)(done.faults)
         return ConvertAnswer(
             written=[ConvertedAnswer(file=str(one.target), notes=list(one.notes)) for one in done.written],
             faults=texts(done.faults),
@@ -138,3 +136,7 @@ def made_answer(made: Made) -> MadeAnswer:
 
 class Unconverted(FaultList):
     title = "This could not be converted:"
+
+
+class WouldOverwrite(Unconverted, EmbeddingExists):
+    pass

@@ -33,10 +33,19 @@ class Converted:
     notes: tuple[str, ...]
 
 
+class Taken(Fault):
+    """A file that would be overwritten."""
+
+
 @dataclass(frozen=True)
 class Conversion:
     written: tuple[Converted, ...]
     faults: tuple[Fault, ...]
+
+    @property
+    def only_taken(self) -> bool:
+        """Nothing stands in the way but files that would be overwritten."""
+        return bool(self.faults) and all(isinstance(fault, Taken) for fault in self.faults)
 
 
 def convert_files(
@@ -68,6 +77,8 @@ def convert_files(
                     raise EmbeddingExists(f"Another file has become {target.name} just now.", "Convert it on its own.")
                 changed = to_family(embedding, family, clip_g) if family else embedding
                 _save(changed, form, target, overwrite, _thumbnail(source))
+            except EmbeddingExists as error:
+                faults.append(Taken(str(source), error.message, error.hint))
             except TIError as error:
                 faults.append(Fault(str(source), error.message, error.hint))
             else:

@@ -11,7 +11,7 @@ from lib_ti.app import App
 from lib_ti.config.inspect import InspectConfig
 from lib_ti.config.merge import MergeConfig
 from lib_ti.config.tree import build_config
-from lib_ti.errors import Busy, Fault, InvalidConfig, InvalidText, TIError
+from lib_ti.errors import Fault, InvalidConfig, InvalidText, TIError
 from lib_ti.ui import figures, render, wording
 from lib_ti.ui.actions import Outcome, refused
 from lib_ti.ui.again_actions import AgainActions
@@ -102,7 +102,7 @@ class EmbeddingActions:
                 other = self._file_or_expression(config.other)
                 html += figures.comparison(config.other, self.app.compare(source, other))
             if config.same_as:
-                html += self._same(source, config.same_as)
+                html += figures.sameness(self.app.compare_with_text(source, config.same_as))
         except TIError as error:
             outcome = _refused(error, InspectConfig, "typed")
             return Inspected(outcome.html, outcome.faults, origin=origin, again=again)
@@ -159,11 +159,6 @@ class EmbeddingActions:
     def _file_or_expression(self, typed: str) -> Path | str:
         path = self._path(typed)
         return typed if "'" in typed and not path.exists() else path
-
-    def _same(self, source: Path | str, text: str) -> str:
-        if self.app.jobs.current and self.app.jobs.current.active:
-            raise Busy(wording.MODEL_IS_BUSY, wording.MODEL_IS_BUSY_HINT)
-        return figures.sameness(self.app.compare_with_text(source, text))
 
     def _picture(self, seen: Inspection) -> str:
         try:

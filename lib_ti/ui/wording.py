@@ -93,8 +93,6 @@ SAME = "The model reads it the same as the text."
 NOT_SAME = "The model does not read it the same as the text."
 RESIDUAL = "Left unexplained in {encoder}: {share} % of the length at most, {mean} % on average."
 NO_SOURCE = "is missing"
-MODEL_IS_BUSY = "The model is training: such a comparison needs it for itself."
-MODEL_IS_BUSY_HINT = "Ask again when the run has ended, or leave the text empty."
 MERGED_NEXT = "Prompts know it by this name now."
 
 DATASET_INTRO = (

@@ -140,6 +140,9 @@ def test_a_file_is_converted_into_another_form(post: Ask, app: App) -> None:
     (made,) = answer.json()["written"]
     assert made["file"] == str(app.host.embeddings_folder() / "cards" / "moth.png")
     assert load_embedding(Path(made["file"])).rows == 1
-    again = post("convert", {"file": "moth.safetensors", "to": "png", "folder": "cards"})
-    assert again.status_code == 422
-    assert "exists" in again.text
+    again = {"file": "moth.safetensors", "to": "png", "folder": "cards"}
+    assert post("convert", again).status_code == 409
+    assert "exists" in post("convert", again).text
+    assert post("convert", {**again, "overwrite": True}).status_code == 201
+    (app.host.embeddings_folder() / "broken.pt").write_bytes(b"junk")
+    assert post("convert", {"file": "broken.pt"}).status_code == 422
