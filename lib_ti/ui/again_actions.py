@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from lib_ti.config.again import AgainConfig
 from lib_ti.errors import TIError
 from lib_ti.ui import render, wording
 from lib_ti.ui.actions import Outcome, refused
+from lib_ti.ui.escape import escape
 
 if TYPE_CHECKING:
     from lib_ti.app import Remade

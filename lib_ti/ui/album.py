@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.ui import render, wording
+from lib_ti.ui.escape import escape
 from lib_ti.ui.pictures import data_uri
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from lib_ti.jobs.history import History, smooth
+from lib_ti.ui.escape import escape
 
 XY = tuple[float, float]
 

@@ -15,6 +15,7 @@ from lib_ti.errors import Fault, InvalidConfig, InvalidText, TIError
 from lib_ti.ui import figures, render, wording
 from lib_ti.ui.actions import Outcome, refused
 from lib_ti.ui.again_actions import AgainActions
+from lib_ti.ui.escape import as_text
 from lib_ti.ui.library_list import library_list
 from lib_ti.ui.origin import origin_card
 
@@ -134,9 +135,10 @@ class EmbeddingActions:
     def files(self) -> list[str]:
         """Those of the embeddings folder, as Inspect's field names them."""
         try:
-            return [entry.path.relative_to(entry.folder).as_posix() for entry in self.app.library() if entry.header]
+            names = [entry.path.relative_to(entry.folder).as_posix() for entry in self.app.library() if entry.header]
         except TIError:
             return []
+        return [name for name in names if name == as_text(name)]
 
     def _source(self, values: Mapping[str, Any]) -> tuple[InspectConfig, Path | str]:
         config = build_config(InspectConfig, values)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib_ti.host import ModelInfo
 from lib_ti.ui import wording
+from lib_ti.ui.escape import escape
 from lib_ti.ui.origin import origin
 from lib_ti.ui.pictures import find_data_uri
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from lib_ti.host import ModelInfo
 from lib_ti.ui import wording
+from lib_ti.ui.escape import escape
 
 if TYPE_CHECKING:
     from lib_ti.app import Entry

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from lib_ti.errors import Fault
@@ -11,6 +10,7 @@ from lib_ti.events import Failed, PreviewReady
 from lib_ti.host import ModelInfo
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.ui import charts, wording
+from lib_ti.ui.escape import escape
 from lib_ti.ui.pictures import LARGE, THUMB, find_data_uri
 
 if TYPE_CHECKING:

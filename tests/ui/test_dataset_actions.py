@@ -1,6 +1,7 @@
 """What a user presses in the Data set panel: pictures prepared and shown, captions saved as typed, faults by their place."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,10 @@ def test_faults_of_a_preparation_stand_beside_their_fields(app: FakeApp, folder:
     assert app.pictures.jobs.current
     assert app.pictures.jobs.current.wait(SOON)
     assert [fault.where for fault in actions.ending().faults] == ["captions.by"]
+
+
+def test_a_name_that_is_no_text_does_not_take_the_page_with_it(app: FakeApp, folder: Path):
+    os.rename(os.fsencode(folder / "00 thing & 0.png"), os.fsencode(folder) + b"/00 \xff.png")  # noqa: PTH104 - of bytes
+    html = DatasetActions(app.pictures).show(str(folder)).html
+    assert "00 ?.png" in html
+    assert html.encode()

@@ -1,5 +1,6 @@
 """What Merge, Inspect and Library do, on a real (small) host: a refusal stands beside its field, a result can be read."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,11 @@ def test_the_groupings_offered_are_those_of_the_tables():
     from lib_ti.inspect import line
 
     assert line.GROUPINGS == GROUPINGS
+
+
+def test_a_file_whose_name_is_no_text_does_not_take_the_library_with_it(one: EmbeddingActions, tmp_path: Path):
+    assert one.merge(RED).good
+    folder = tmp_path / "embeddings"
+    (folder / "red.safetensors").replace(os.fsdecode(os.fsencode(folder) + b"/red\xff.safetensors"))
+    assert "red?" in one.library("").encode().decode()
+    assert one.files() == [], "it cannot be named"
