@@ -80,10 +80,11 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is over and its embedding is saved. `stopped` tells that the user ended it before its last step."""
+    """The run is over and its embedding is saved, at `path`; None where the run was stopped before there was anything to save.
+    `stopped` tells that the user ended it before its last step."""
 
     step: int
-    path: Path
+    path: Path | None
     stopped: bool = False
 
 

@@ -64,7 +64,7 @@ class Console:
                 self.close()
                 self.finished = event
                 done = "Stopped" if event.stopped else "Finished"
-                self._say(f"{done} at step {event.step}: {event.path}")
+                self._say(f"{done} at step {event.step}: {event.path or 'nothing was saved'}")
             case Failed():
                 self.close()
 

@@ -72,7 +72,7 @@ class Job:
             _log.exception("The job %r failed unexpectedly", self._snapshot.name)
             ending = Failed(f"{type(error).__name__}: {error}", expected=False, details=traceback.format_exc())
         else:
-            path = result if isinstance(result, Path) else Path()
+            path = result if isinstance(result, Path) else None
             ending = self._ending or Finished(self._snapshot.step, path, stopped=self.control.stopping)
         self._snapshot = fold(self._snapshot, ending)
 

@@ -62,7 +62,7 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
         with closing(_Run(plan, host, emit, control)) as run:
             run.train()
     except GivenUp:
-        emit(Finished(plan.first_step, plan.path, stopped=True))
+        emit(Finished(plan.first_step, None, stopped=True))
     return plan.path
 
 

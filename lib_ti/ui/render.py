@@ -86,6 +86,8 @@ def _ending(snapshot: Snapshot) -> str:
     if snapshot.state in ("finished", "stopped") and snapshot.result:
         hint = f" {wording.STOPPED_HINT}" if snapshot.state == "stopped" else ""
         parts.append(f'<p class="ti_lab_result">Saved to <code>{escape(str(snapshot.result))}</code>.{hint}</p>')
+    elif snapshot.state == "stopped":
+        parts.append(f'<p class="ti_lab_result">{wording.NOTHING_SAVED}</p>')
     return "".join(parts)
 
 

@@ -45,6 +45,7 @@ NOTHING_RUNS = "Nothing has run yet. Train starts a run; its loss curve, preview
 NO_CURVE = "The loss curve appears with the first steps."
 PREVIEW_GONE = "This preview's file can no longer be read."
 STOPPED_HINT = "“Resume last run” goes on from here."
+NOTHING_SAVED = "It was stopped before its first step: nothing was saved."
 CHECK_PASSED = "Everything is in order. This is what Train would do."
 FAULTS_INTRO = "Please mend this first:"
 CREATED_NEXT = "Its name now stands in Train."

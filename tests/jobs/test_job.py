@@ -129,3 +129,7 @@ def test_stop_is_seen_at_once_even_before_the_work_obeys():
     go.set()
     assert job.wait(SOON)
     assert job.snapshot.state == "stopped"
+
+
+def test_work_that_makes_no_file_names_none():
+    assert ended(lambda emit, control: None).snapshot.result is None

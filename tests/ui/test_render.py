@@ -104,3 +104,9 @@ def test_a_fault_keeps_its_caret_beside_the_field_and_its_label_in_the_notice():
 )
 def test_time_is_told_in_words(seconds: float, words: str):
     assert render.duration(seconds) == words
+
+
+def test_a_run_that_was_stopped_before_its_first_step_does_not_claim_a_file():
+    html = render.progress(Snapshot(job=1, state="stopped"))
+    assert "nothing was saved" in html
+    assert "Saved to" not in html
