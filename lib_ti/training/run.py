@@ -24,6 +24,7 @@ from lib_ti.infotext import infotext
 from lib_ti.training.gradient import Sample, accumulate_gradient
 from lib_ti.training.latents import CachedPicture, cache_latents
 from lib_ti.training.log import LossTable, TensorBoard
+from lib_ti.training.memory import memory_faults_told
 from lib_ti.training.noise import draw_noise, draw_timesteps
 from lib_ti.training.optim_file import optim_path, save_optim
 from lib_ti.training.plan import Plan, plan_training
@@ -35,11 +36,10 @@ from lib_ti.training.trainee import Trainee
 
 
 def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path:
-    """Train until the last step or `control.stop()`; the path of the embedding, which is saved unless the first step was
-    never begun.
+    """Train until the last step or `control.stop()`; the path of the embedding, which is saved if a step was begun.
 
-    Raises InvalidConfig or InvalidDataset before anything has been written, TrainingFailed after the last good vectors
-    have been saved, and what the host raises when it cannot go on.
+    Raises InvalidConfig or InvalidDataset before anything has been written, TrainingFailed (memory that ran out is one)
+    after the last good vectors have been saved, and what the host raises when it cannot go on.
     """
     emit(Status("Checking the pictures"))
     plan = plan_training(
@@ -59,7 +59,7 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
     for warning in plan.warnings:
         emit(Warned(warning))
     try:
-        with closing(_Run(plan, host, emit, control)) as run:
+        with closing(_Run(plan, host, emit, control)) as run, memory_faults_told():
             run.train()
     except GivenUp:
         emit(Finished(plan.first_step, None, stopped=True))

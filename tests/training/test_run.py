@@ -9,8 +9,10 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +25,7 @@ from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import load_embedding, save_embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidDataset, TrainingFailed
 from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned, ignore
+from lib_ti.training.gradient import accumulate_gradient
 from lib_ti.training.log import read_losses
 from lib_ti.training.run import train
 from lib_ti.training.start import find_start
@@ -188,6 +191,32 @@ def test_nan_stops_the_run_with_the_last_good_vectors_saved(tmp_path: Path, sett
     host.spoil_at = 6
     with pytest.raises(TrainingFailed, match="loss became nan at update 6"):
         run(host, settings(optim__batch_size=1))
+    assert same(final_vectors(host), final_vectors(good))
+
+
+@pytest.mark.parametrize("reason", ["CUDA out of memory. Tried to allocate 20 MiB.", "can't allocate memory: 9 bytes"])
+def test_memory_that_runs_out_is_told_with_what_needs_less_and_is_free_again(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """A user would lose the steps so far, and, held by the error, the memory that making pictures needs afterwards."""
+    good, host = ToyHost(tmp_path / "good"), ToyHost(tmp_path / "failed")
+    run(good, settings(optim__steps=5, optim__batch_size=1))
+
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def fail_at_update_6(*arguments: Any) -> torch.Tensor:
+        activations = torch.zeros(3)
+        held.append(weakref.ref(activations))
+        if len(held) == 6:
+            raise RuntimeError(reason)
+        return accumulate_gradient(*arguments)
+
+    monkeypatch.setattr("lib_ti.training.run.accumulate_gradient", fail_at_update_6)
+    with pytest.raises(TrainingFailed, match="The memory ran out") as failure:
+        run(host, settings(optim__batch_size=1))
+    assert "micro-batch" in failure.value.hint
+    assert failure.value.__context__ is not None, "the traceback still exists"
+    assert held[-1]() is None
     assert same(final_vectors(host), final_vectors(good))
 
 
