@@ -19,6 +19,7 @@ from lib_ti.errors import InvalidEmbedding
 from lib_ti.host import ModelInfo
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_LOSSES = "textual_inversion_loss.csv"  # only the folder of a run holds one, ours and A1111's alike
 _HEADERS = HeaderCache()
 Match = Literal["this", "other", "unknown", "misfit"]
 """Made on this model, on another one of its family, on nobody knows which, or for models that are built otherwise."""
@@ -86,7 +87,7 @@ class Entry:
 
 
 def list_library(folder: Path, besides: Path | None = None) -> list[Entry]:
-    """Every embedding under `folder`, by name; what lies under `besides` (copies of runs) is passed over.
+    """Every embedding under `folder`, by name; copies of runs, under `besides` and in any run's folder, are passed over.
 
     A file is read anew only when its time or size has changed. Empty where there is no such folder.
     """
@@ -152,7 +153,7 @@ def _find(folder: Path, besides: Path | None, headers: HeaderCache, places: dict
     for place, folders, names in os.walk(folder, followlinks=True):
         here = Path(place)
         identity = _identity(here)
-        if identity in seen:  # a link can lead round in a circle
+        if identity in seen or _LOSSES in names:  # a link can lead round in a circle
             folders.clear()
             continue
         seen.add(identity)

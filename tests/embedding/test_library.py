@@ -95,6 +95,15 @@ def test_copies_of_runs_are_left_out_by_whatever_path(tmp_path: Path, sd1: Embed
     assert [entry.name for entry in list_library(tmp_path / "logs", besides)] == ["x-10"], "where one asks for them"
 
 
+def test_runs_that_lie_among_the_embeddings_are_left_out(tmp_path: Path, sd1: Embedding) -> None:
+    save_embedding(sd1, tmp_path / "x.safetensors")
+    run = tmp_path / "elsewhere" / "logs" / "day" / "x"
+    save_embedding(sd1, run / "embeddings" / "x-10.safetensors")
+    Image.new("RGB", (8, 8)).save(run / "loss.png")
+    (run / "textual_inversion_loss.csv").write_text("step,epoch,epoch_step,loss,learn_rate\n")
+    assert [entry.path for entry in list_library(tmp_path)] == [tmp_path / "x.safetensors"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_links_are_followed_once(tmp_path: Path, sd1: Embedding) -> None:
     (tmp_path / "real").mkdir()

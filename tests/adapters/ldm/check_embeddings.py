@@ -66,6 +66,7 @@ def test_its_card_has_the_newest_preview(app: App, settings: dict[str, Any], fol
     settings |= {"preview.every": 2, "save.folder": "", "embedding.overwrite": True}
     app.train(settings, ignore, Control())
     page = pages.ExtraNetworksPageTextualInversion()
+    page.refresh()  # the page's button; a Forge lists its cards anew only then
     card = next(item for item in page.list_items() if item["name"] == NAME)
     assert Path(card["filename"]).parent == app.host.embeddings_folder()
     assert f"{NAME}.preview.png" in card["preview"]
