@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from PIL import Image
 
 from lib_ti.api.access import Access
 from lib_ti.api.routes import PREFIX, add_routes
@@ -13,15 +12,6 @@ from lib_ti.app import App
 from tests.toy_host import ToyHost
 
 Ask = Callable[..., Any]
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(4):
-        Image.linear_gradient("L").resize((64, 64)).rotate(90 * number).convert("RGB").save(folder / f"{number}.png")
-    return folder
 
 
 @pytest.fixture

@@ -44,15 +44,6 @@ def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Opened]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(4):
-        Image.linear_gradient("L").resize((64, 64)).rotate(90 * number).convert("RGB").save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
 def command(hosts: list[Opened], capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command line: (exit code, standard output, standard error)."""
 

@@ -1,16 +1,9 @@
 """A user would lose: trained vectors, the exact way back into a run, and the good file after something went wrong."""
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,39 +17,12 @@ from lib_ti.control import Control
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import load_embedding, save_embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidDataset, TrainingFailed
-from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned, ignore
+from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned
 from lib_ti.training.gradient import accumulate_gradient
 from lib_ti.training.log import read_losses
-from lib_ti.training.run import train
 from lib_ti.training.start import find_start
 from tests.toy_host import ToyHost
-
-Settings = Callable[..., TrainConfig]
-
-
-def run(
-    host: ToyHost, config: TrainConfig, control: Control | None = None, listen: Callable[[Event], None] = ignore
-) -> list[Event]:
-    events: list[Event] = []
-
-    def emit(event: Event) -> None:
-        events.append(event)
-        listen(event)
-
-    train(host, config, emit, control or Control())
-    return events
-
-
-def final_vectors(host: ToyHost) -> dict[str, torch.Tensor]:
-    return dict(load_embedding(host.embeddings_folder() / "foo.safetensors").vectors)
-
-
-def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
-
-
-def stop_at(step: int, control: Control) -> Callable[[Event], None]:
-    return lambda event: control.stop() if isinstance(event, StepDone) and event.step == step else None
+from tests.training.runs import Settings, final_vectors, run, same, stop_at
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
@@ -290,57 +256,6 @@ def test_a_schedule_that_ends_before_max_steps_ends_the_training_and_says_so(
     assert any("ends at step 7" in event.text for event in events if isinstance(event, Warned))
     assert isinstance(events[-1], Finished)
     assert (events[-1].step, events[-1].stopped) == (7, False)
-
-
-KILLED = """
-    import sys, time
-    from pathlib import Path
-    from lib_ti.config.train import TrainConfig
-    from lib_ti.config.tree import build_config
-    from lib_ti.control import Control
-    from lib_ti.events import StepDone
-    from lib_ti.training.run import train
-    from tests.toy_host import ToyHost
-    import json, torch
-    torch.set_num_threads(1)
-
-    def emit(event):
-        if isinstance(event, StepDone):
-            print(event.step, flush=True)
-            time.sleep(0.002)
-
-    train(ToyHost(Path(sys.argv[1])), build_config(TrainConfig, json.loads(sys.argv[2])), emit, Control())
-"""
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, settings: Settings) -> None:
-    """kill -9, ten times in one run; each time the same command with resume."""
-    from lib_ti.config.tree import config_values
-
-    changes = {"optim__steps": 150, "save__every": 5, "preview__every": 20, "embedding__resume": True}
-    whole = ToyHost(tmp_path / "whole")
-    run(whole, settings(**changes))
-
-    values = json.dumps(config_values(settings(**changes)))
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "killed"), values]
-    root = Path(__file__).parents[2]
-    chance, steps = random.Random(4), []
-    for _ in range(10):
-        with subprocess.Popen(
-            command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            for _ in range(chance.randint(1, 14)):
-                steps.append(int(process.stdout.readline()))
-            time.sleep(chance.random() * 0.01)
-            process.send_signal(signal.SIGKILL)
-    assert steps[-1] > 14, "no run went on where another had ended"
-    host = ToyHost(tmp_path / "killed")
-    run(host, settings(**changes))
-    assert same(final_vectors(host), final_vectors(whole))
-    tables = [read_losses(p) for p in (tmp_path / "killed/log").glob("*/*/textual_inversion_loss.csv")]
-    assert [int(row["step"]) for row in max(tables, key=len)] == list(range(1, 151))
 
 
 def test_training_starts_from_a_merge_and_the_file_still_tells_it(tmp_path: Path, settings: Settings) -> None:

@@ -1,0 +1,39 @@
+"""Runs against the toy host, and what came of them."""
+
+from collections.abc import Callable
+
+import torch
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.control import Control
+from lib_ti.embedding.files import load_embedding
+from lib_ti.events import Event, StepDone, ignore
+from lib_ti.training.run import train
+from tests.toy_host import ToyHost
+
+Settings = Callable[..., TrainConfig]
+
+
+def run(
+    host: ToyHost, config: TrainConfig, control: Control | None = None, listen: Callable[[Event], None] = ignore
+) -> list[Event]:
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        listen(event)
+
+    train(host, config, emit, control or Control())
+    return events
+
+
+def final_vectors(host: ToyHost) -> dict[str, torch.Tensor]:
+    return dict(load_embedding(host.embeddings_folder() / "foo.safetensors").vectors)
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def stop_at(step: int, control: Control) -> Callable[[Event], None]:
+    return lambda event: control.stop() if isinstance(event, StepDone) and event.step == step else None

@@ -1,0 +1,66 @@
+"""A user would lose: a night's training, to a power cut."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from lib_ti.config.tree import config_values
+from lib_ti.training.log import read_losses
+from tests.toy_host import ToyHost
+from tests.training.runs import Settings, final_vectors, run, same
+
+KILLED = """
+    import sys, time
+    from pathlib import Path
+    from lib_ti.config.train import TrainConfig
+    from lib_ti.config.tree import build_config
+    from lib_ti.control import Control
+    from lib_ti.events import StepDone
+    from lib_ti.training.run import train
+    from tests.toy_host import ToyHost
+    import json, torch
+    torch.set_num_threads(1)
+
+    def emit(event):
+        if isinstance(event, StepDone):
+            print(event.step, flush=True)
+            time.sleep(0.002)
+
+    train(ToyHost(Path(sys.argv[1])), build_config(TrainConfig, json.loads(sys.argv[2])), emit, Control())
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, settings: Settings) -> None:
+    """kill -9, ten times in one run; each time the same command with resume."""
+    changes = {"optim__steps": 150, "save__every": 5, "preview__every": 20, "embedding__resume": True}
+    whole = ToyHost(tmp_path / "whole")
+    run(whole, settings(**changes))
+
+    values = json.dumps(config_values(settings(**changes)))
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "killed"), values]
+    root = Path(__file__).parents[2]
+    chance, steps = random.Random(4), []
+    for _ in range(10):
+        with subprocess.Popen(
+            command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for _ in range(chance.randint(1, 14)):
+                steps.append(int(process.stdout.readline()))
+            time.sleep(chance.random() * 0.01)
+            process.send_signal(signal.SIGKILL)
+    assert steps[-1] > 14, "no run went on where another had ended"
+    host = ToyHost(tmp_path / "killed")
+    run(host, settings(**changes))
+    assert same(final_vectors(host), final_vectors(whole))
+    tables = [read_losses(p) for p in (tmp_path / "killed/log").glob("*/*/textual_inversion_loss.csv")]
+    assert [int(row["step"]) for row in max(tables, key=len)] == list(range(1, 151))
