@@ -12,7 +12,7 @@
     let asked = 0;
     let unanswered = null; // the pulse as it was when we last asked
 
-    window.tiLab = {chosen: "", album, txt2img};
+    window.tiLab = {chosen: "", album, captions, txt2img};
 
     // What the WebUI's txt2img tab shows now.
     function txt2img() {
@@ -53,30 +53,34 @@
     }
 
     const drafts = new Map(); // captions that are typed and not saved, by folder and picture, whatever page is shown
-    let sent = new Map();
-    let saved = "";
+    const saves = new Map(); // what each Save captions has sent, by its number, until it is answered
+    let lastSave = 0;
     const findAlbum = () => document.querySelector("#ti_lab_album .ti_lab_album");
     const inside = (folder) => [...drafts].filter(([name]) => name.startsWith(folder + "\n"));
 
-    // What Save captions, Next and Previous tell the server.
+    // What Next and Previous tell the server.
     function album() {
         const now = findAlbum();
-        if (!now) return "{}";
-        const {folder, page} = now.dataset;
-        sent = new Map(inside(folder));
-        const captions = Object.fromEntries([...sent].map(([name, words]) => [name.slice(folder.length + 1), words]));
-        return JSON.stringify({folder, page: Number(page), captions});
+        return now ? {folder: now.dataset.folder, page: Number(now.dataset.page)} : {};
+    }
+
+    // What Save captions tells it. What is typed before the answer comes stays a draft.
+    function captions() {
+        const {folder, page} = album();
+        if (folder === undefined) return {};
+        const sent = inside(folder);
+        saves.set(String(++lastSave), sent);
+        const words = Object.fromEntries(sent.map(([name, words]) => [name.slice(folder.length + 1), words]));
+        return {folder, page, captions: words, save: lastSave};
     }
 
     // A browser may keep what was typed in a field whose picture has changed: every field shows its own draft or its file.
     function showDrafts() {
         const now = findAlbum();
         if (!now) return;
-        const {folder} = now.dataset;
-        if (now.dataset.saved !== "0" && now.dataset.saved !== saved) {
-            saved = now.dataset.saved;
-            for (const [name, words] of sent) if (drafts.get(name) === words) drafts.delete(name);
-        }
+        const {folder, saved} = now.dataset;
+        for (const [name, words] of saves.get(saved) ?? []) if (drafts.get(name) === words) drafts.delete(name);
+        saves.delete(saved);
         for (const area of now.querySelectorAll("[data-caption]")) {
             const draft = drafts.get(folder + "\n" + area.dataset.caption);
             const words = draft ?? area.defaultValue;

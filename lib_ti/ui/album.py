@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def album(shown: Album, note: str = "", saved: int = 0) -> str:
-    """What is typed into a caption is kept by the script, also from page to page, until a new number of `saved` comes."""
+    """What is typed into a caption is kept by the script, also from page to page, until it sees the number of its save in `saved`."""
     first = shown.page * shown.per_page + 1
     count = (
         f"{first:,} to {first + len(shown.cards) - 1:,} of {shown.total:,}" if shown.pages > 1 else f"{shown.total:,}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +15,16 @@ from lib_ti.pictures import Pictures
 from lib_ti.ui import album, wording
 from lib_ti.ui.actions import Outcome, faults_of, refused
 
-_saves = itertools.count(1)
-
 
 @dataclass(frozen=True)
 class Edits:
-    """What the script tells of the album on the page: folder, page and the captions typed but not saved, by picture."""
+    """What the script tells of the album on the page: folder and page; with the number of a `save`, the captions typed but not
+    saved, by picture."""
 
     folder: str = ""
     page: int = 0
     captions: Mapping[str, str] | None = None
+    save: int = 0
 
 
 class DatasetActions:
@@ -67,7 +66,7 @@ class DatasetActions:
         except TIError as error:
             return Outcome(refused(error, TrainConfig).html)
         note = wording.CAPTIONS_SAVED.get(count) or wording.MANY_CAPTIONS_SAVED.format(count=count)
-        return self.show(edits.folder, edits.page, note, saved=next(_saves))
+        return self.show(edits.folder, edits.page, note, saved=edits.save)
 
     def prove(self, folder: str, train: Mapping[str, Any]) -> Outcome:
         """What training on `folder` by the settings of Train would refuse or warn of."""
@@ -87,6 +86,6 @@ def read_edits(told: str) -> Edits:
     try:
         values = json.loads(told or "{}")
         captions = {str(name): str(words) for name, words in values.get("captions", {}).items()}
-        return Edits(str(values.get("folder", "")), int(values.get("page", 0)), captions)
+        return Edits(str(values.get("folder", "")), int(values.get("page", 0)), captions, int(values.get("save", 0)))
     except (ValueError, TypeError, AttributeError):
         return Edits()

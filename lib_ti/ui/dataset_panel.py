@@ -23,7 +23,8 @@ STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 """What is done to a picture, in this order, with the fields that appear once it is switched on."""
-TELL_ALBUM = "() => [window.tiLab.album()]"
+TELL_ALBUM = "() => [JSON.stringify(window.tiLab.album())]"
+TELL_CAPTIONS = "() => [JSON.stringify(window.tiLab.captions())]"
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,12 @@ def wire_dataset(
     compat.on(panel.folder.submit, show, {panel.folder}, [panel.album, panel.proof], queue=True)
     compat.on(panel.prove.click, prove, {panel.folder} | train.inputs, [panel.proof], queue=True)
     compat.on(panel.train_here.click, train_here, {panel.folder}, [train.components["data.folder"], panels])
-    for button, action in ((panel.previous, turn(-1)), (panel.next, turn(1)), (panel.save, save)):
-        compat.on(button.click, action, {panel.told}, [panel.album], js=TELL_ALBUM, queue=True)
+    for button, action, tell in (
+        (panel.previous, turn(-1), TELL_ALBUM),
+        (panel.next, turn(1), TELL_ALBUM),
+        (panel.save, save, TELL_CAPTIONS),
+    ):
+        compat.on(button.click, action, {panel.told}, [panel.album], js=tell, queue=True)
     for step, column in panel.steps.items():
         _appear_with(form.components[f"{step}.on"], column)
 

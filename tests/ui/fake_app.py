@@ -21,6 +21,7 @@ from lib_ti.embedding.made import Made
 from lib_ti.errors import EmbeddingExists, Fault, InvalidDataset
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import EncoderInfo, ModelInfo
+from lib_ti.pictures import Pictures
 
 
 class FakeHost:
@@ -62,11 +63,22 @@ class FakePlan:
         return ("Model: demo (sd1, epsilon)", "Pictures: 8 (8 an epoch)", "Rate: 0.005 for updates 1 to 20", "no colon")
 
 
+class SlowPictures(Pictures):
+    """Captions are saved once there is no file `hold` in the host's folder."""
+
+    def save_captions(self, folder: str, captions: Mapping[str, str]) -> int:
+        assert self.host
+        while (self.host.embeddings_folder() / "hold").exists():
+            time.sleep(0.02)
+        return super().save_captions(folder, captions)
+
+
 class FakeApp(App):
     """Faults: a data folder called "empty" holds broken pictures. `pace` is the seconds of a step."""
 
     def __init__(self, folder: Path, pace: float = 0.05) -> None:
         super().__init__(FakeHost(folder))  # type: ignore[arg-type]
+        self.pictures = SlowPictures(self.host)
         self.folder, self.pace = folder, pace
         self.done: dict[str, int] = {}
 
