@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, prove_plain, zero_snr_chosen
+from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, next_schedule, prove_plain
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ModelInfo
 
@@ -45,7 +45,8 @@ def load_chosen() -> Any:
             main_entry.refresh_model_loading_parameters()
         try:
             sd_models.forge_model_reload()
-        except (ValueError, AssertionError, OSError, RuntimeError, KeyError) as error:
+        except (ValueError, AssertionError, OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+            sd_models.model_data.forge_hash = ""  # else Forge takes the model before for loaded when it is chosen again
             raise HostError(f"The WebUI could not load {name}: {error}", "Choose another checkpoint.") from error
     return loaded_model()
 
@@ -67,7 +68,7 @@ def find_encoders(sd_model: Any) -> dict[str, TextEncoder]:
 def describe(sd_model: Any) -> ModelInfo:
     """Raises UnsupportedModel for what is none of SD1, SD2 and SDXL."""
     predictor = sd_model.forge_objects.unet.model.predictor
-    return model_info(sd_model, find_encoders(sd_model), predictor.prediction_type, _zero_snr(sd_model))
+    return model_info(sd_model, find_encoders(sd_model), predictor.prediction_type)
 
 
 def prove_trainable(sd_model: Any) -> None:
@@ -89,14 +90,4 @@ def prove_trainable(sd_model: Any) -> None:
 
 def noise_schedule(sd_model: Any) -> Tensor:
     """alphas_cumprod, [1000] float32 on the CPU, as the next picture will use it."""
-    predictor = sd_model.forge_objects.unet.model.predictor
-    if _zero_snr(sd_model):
-        from backend.modules.k_prediction import rescale_zero_terminal_snr_sigmas
-
-        sigmas = rescale_zero_terminal_snr_sigmas(predictor.sigmas.detach().clone())
-        return cast("Tensor", 1 / (sigmas.square() + 1)).float().cpu()
-    return cast("Tensor", predictor.alphas_cumprod).detach().clone().float().cpu()
-
-
-def _zero_snr(sd_model: Any) -> bool:
-    return zero_snr_chosen() or bool(getattr(sd_model.model_config, "ztsnr", False))
+    return next_schedule(sd_model, sd_model.forge_objects.unet.model.predictor.alphas_cumprod)

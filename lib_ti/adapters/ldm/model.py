@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from lib_ti.adapters.webui.memory import manages_memory
-from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, prove_plain, zero_snr_chosen
+from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, next_schedule, prove_plain
 from lib_ti.errors import HostError
 from lib_ti.host import ModelInfo
 
@@ -46,7 +46,7 @@ def find_encoders(sd_model: Any) -> dict[str, TextEncoder]:
 
 def describe(sd_model: Any) -> ModelInfo:
     """Raises UnsupportedModel for what is none of SD1, SD2 and SDXL."""
-    return model_info(sd_model, find_encoders(sd_model), getattr(sd_model, "parameterization", ""), zero_snr_chosen())
+    return model_info(sd_model, find_encoders(sd_model), getattr(sd_model, "parameterization", ""))
 
 
 def prove_trainable(sd_model: Any) -> None:
@@ -73,12 +73,7 @@ def unet_dtype(sd_model: Any) -> torch.dtype:
 
 def noise_schedule(sd_model: Any) -> Tensor:
     """alphas_cumprod, [1000] float32 on the CPU, as the next picture will use it: the model's own field is the last picture's."""
-    from modules import sd_models
-
-    alphas_cumprod = getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod).detach().float().cpu()
-    if zero_snr_chosen():
-        alphas_cumprod = sd_models.rescale_zero_terminal_snr_abar(alphas_cumprod)
-    return cast("Tensor", alphas_cumprod)
+    return next_schedule(sd_model, getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod))
 
 
 def _token_layer(wrapper: Any) -> Any:

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lib_ti.adapters.noise_schedule import build_alphas_cumprod
 from lib_ti.adapters.standalone.conditioning import PromptEncoder
 from lib_ti.adapters.standalone.detection import Detected
 from lib_ti.adapters.standalone.images import ImageEncoder
 from lib_ti.adapters.standalone.networks import Networks, load_networks
-from lib_ti.adapters.standalone.noise import build_alphas_cumprod
 from lib_ti.adapters.standalone.prompts import Names
 from lib_ti.adapters.standalone.samplers import build_sampler, take_step
 from lib_ti.adapters.standalone.text import TextEncoder, Vectors

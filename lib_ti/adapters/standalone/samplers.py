@@ -35,7 +35,7 @@ def build_sampler(name: str, alphas_cumprod: Tensor, prediction_type: Prediction
     """A diffusers scheduler. Zero-terminal SNR needs its very last timestep, which trailing spacing alone includes."""
     import diffusers
 
-    from lib_ti.adapters.standalone.noise import betas_of
+    from lib_ti.adapters.noise_schedule import betas_of
 
     if name not in _SAMPLERS:
         near = get_close_matches(name, _SAMPLERS, n=1, cutoff=0.4)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.adapters.noise_schedule import rescale_to_zero_snr
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import EncoderInfo, Family, ModelInfo, PredictionType
 
@@ -69,15 +70,16 @@ def by_name(encoders: list[TextEncoder]) -> dict[str, TextEncoder]:
     return {encoder.name: encoder for encoder in encoders}
 
 
-def model_info(sd_model: Any, encoders: Mapping[str, TextEncoder], prediction: str, zero_snr: bool) -> ModelInfo:
+def model_info(sd_model: Any, encoders: Mapping[str, TextEncoder], prediction: str) -> ModelInfo:
     """`prediction` as the WebUI calls it. Raises UnsupportedModel for what is none of SD1, SD2 and SDXL."""
     info = sd_model.sd_checkpoint_info
     family, prediction_type = _FAMILIES.get(tuple(encoders)), _PREDICTIONS.get(prediction)
     if family is None or prediction_type is None:
-        found = ", ".join(filter(None, encoders)) or type(getattr(sd_model, "cond_stage_model", None)).__name__
+        found = ", ".join(filter(None, encoders)) or "none of ours"
         raise UnsupportedModel(
-            f"{info.model_name} is no SD1, SD2 or SDXL model (its text encoders: {found}; it predicts {prediction!r}).",
-            "Choose a checkpoint of one of these families; a refiner, SD3 or Flux has other text encoders.",
+            f"{info.model_name} is no SD1, SD2 or SDXL model: the WebUI has loaded it as {type(sd_model).__name__} "
+            f"(text encoders: {found}; it predicts {prediction!r}).",
+            "Choose a checkpoint of one of these families. Refiners, SD3, Flux and their like cannot be trained against.",
         )
     return ModelInfo(
         name=info.model_name,
@@ -88,14 +90,22 @@ def model_info(sd_model: Any, encoders: Mapping[str, TextEncoder], prediction: s
         ),
         prediction_type=prediction_type,
         native_size=NATIVE_SIDES[family, prediction_type],
-        zero_terminal_snr=zero_snr,
+        zero_terminal_snr=_has_zero_snr(sd_model),
     )
 
 
-def zero_snr_chosen() -> bool:
+def next_schedule(sd_model: Any, alphas_cumprod: Tensor) -> Tensor:
+    """[1000] float32 on the CPU: `alphas_cumprod`, the model's own, as the next picture will use them."""
+    alphas_cumprod = alphas_cumprod.detach().double().cpu()
+    return (rescale_to_zero_snr(alphas_cumprod) if _has_zero_snr(sd_model) else alphas_cumprod).float()
+
+
+def _has_zero_snr(sd_model: Any) -> bool:
+    """By the user's choice, or because the checkpoint says so."""
     from modules import shared
 
-    return bool(shared.opts.sd_noise_schedule == _ZERO_SNR)
+    owners = (sd_model, getattr(sd_model, "model_config", None))
+    return shared.opts.sd_noise_schedule == _ZERO_SNR or any(getattr(owner, "ztsnr", False) for owner in owners)
 
 
 def prove_plain(sd_model: Any, channels: int, plain: bool = True) -> None:

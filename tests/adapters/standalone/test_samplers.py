@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib_ti.adapters.standalone.noise import build_alphas_cumprod
+from lib_ti.adapters.noise_schedule import build_alphas_cumprod
 from lib_ti.adapters.standalone.samplers import build_sampler, sampler_names, take_step
 from lib_ti.errors import HostError
 from lib_ti.host import PredictionType

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib_ti.adapters.standalone.noise import betas_of, build_alphas_cumprod, rescale_to_zero_snr
+from lib_ti.adapters.noise_schedule import betas_of, build_alphas_cumprod, rescale_to_zero_snr
 
 
 def test_the_schedule_has_the_known_values_of_stable_diffusion() -> None:

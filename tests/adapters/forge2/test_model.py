@@ -1,0 +1,68 @@
+"""A user would lose: why a checkpoint was not loaded, and the way back to the one before."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lib_ti.adapters.forge2.model import load_chosen, pending_model
+from lib_ti.errors import HostError
+
+
+@pytest.fixture
+def forge(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stand-in that loads as Forge does: what was loaded before is gone first, and the same choice is not loaded twice."""
+
+    def choose(name: str) -> None:
+        data.forge_loading_parameters = {"checkpoint_info": SimpleNamespace(model_name=name)}
+
+    def reload() -> None:
+        now = str(data.forge_loading_parameters)
+        if data.forge_hash == now:
+            return
+        data.sd_model = None
+        info = data.forge_loading_parameters["checkpoint_info"]
+        if info.model_name == "unknown":
+            data.sd_model.extra_generation_params = {}  # its loader has answered None
+        assert info.model_name != "headless", "You do not have CLIP state dict!"
+        data.sd_model = SimpleNamespace(forge_objects=object(), sd_checkpoint_info=info)
+        data.forge_hash = now
+
+    data = SimpleNamespace(sd_model=None, forge_hash="", forge_loading_parameters={}, choose=choose)
+    main_entry = SimpleNamespace(refresh_model_loading_parameters=lambda: choose("first"))
+    sd_models = SimpleNamespace(model_data=data, forge_model_reload=reload)
+    shared = SimpleNamespace(opts=SimpleNamespace(sd_model_checkpoint=None))
+    for name, parts in (
+        ("modules", {"sd_models": sd_models, "shared": shared}),
+        ("modules_forge", {"main_entry": main_entry}),
+    ):
+        module = ModuleType(name)
+        vars(module).update(parts)
+        monkeypatch.setitem(sys.modules, name, module)
+    return data
+
+
+def test_the_chosen_checkpoint_is_loaded_once(forge: Any) -> None:
+    assert pending_model() == "the chosen checkpoint"
+    loaded = load_chosen()
+    assert loaded.sd_checkpoint_info.model_name == "first"
+    assert pending_model() == ""
+    assert load_chosen() is loaded
+    forge.choose("second")
+    assert pending_model() == "second"
+    assert load_chosen().sd_checkpoint_info.model_name == "second"
+
+
+@pytest.mark.parametrize(("bad", "why"), [("headless", "You do not have CLIP state dict!"), ("unknown", "NoneType")])
+def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_one_before_can_be_had_again(
+    forge: Any, bad: str, why: str
+) -> None:
+    load_chosen()
+    before = forge.forge_loading_parameters
+    forge.choose(bad)
+    with pytest.raises(HostError, match=f"could not load {bad}: .*{why}"):
+        load_chosen()
+    forge.forge_loading_parameters = before
+    assert pending_model() == "first"
+    assert load_chosen().sd_checkpoint_info.model_name == "first"
