@@ -28,14 +28,13 @@ def encode_prompts(
             return {"crossattn": encoded}
         return {"crossattn": encoded["crossattn"], "vector": _with_sizes(sd_model, encoded["vector"], sizes)}
 
-    kept = [(engine, engine.clip_skip) for engine in find_engines(sd_model)]
-    sd_model.set_clip_skip(clip_skip)
-    try:
-        with quiet(sd_model):
-            return encode_as_if_alone(encode, prompts, sizes)
-    finally:
-        for engine, skipped in kept:
-            engine.clip_skip = skipped
+    with ExitStack() as stack:
+        for engine in find_engines(sd_model):
+            # Its emphasis holds on to the last prompt, and thereby to all that the gradient of one keeps.
+            stack.enter_context(attributes_set([engine], clip_skip=engine.clip_skip, emphasis=engine.emphasis))
+        sd_model.set_clip_skip(clip_skip)
+        stack.enter_context(quiet(sd_model))
+        return encode_as_if_alone(encode, prompts, sizes)
 
 
 @contextmanager
