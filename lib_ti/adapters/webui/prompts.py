@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -90,6 +91,8 @@ def install(app: App) -> None:
     _hook(extra_networks, "parse_prompt", _parse_networks)
     for module in _comment_modules():
         _hook(module, "strip_comments", _strip_comments)
+    for module in _silent_threads():
+        _hook(module, "run_and_wait_result", _tell_mistakes)
 
 
 def remove() -> None:
@@ -172,6 +175,32 @@ def _strip_comments(original: Callable[[str], str], prompt: str) -> str:
         return original(prompt)
     hidden, show = hide_expressions(prompt, comments=True)
     return show(original(hidden))
+
+
+def _tell_mistakes(original: Callable[..., Any], make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What is wrong with a prompt is raised again where the WebUI shows it under the picture."""
+    mistakes: list[TIError] = []
+
+    @wraps(make)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return make(*args, **kwargs)
+        except TIError as error:
+            mistakes.append(error)
+            raise
+
+    result = original(watched, *args, **kwargs)
+    if mistakes:
+        raise mistakes[0]
+    return result
+
+
+def _silent_threads() -> list[Any]:
+    """reForge and Forge Classic make the pictures of their tabs in a thread that only prints what goes wrong, and answer
+    with nothing; the other Forges remember it."""
+    thread = sys.modules.get("modules_forge.main_thread")
+    silent = hasattr(thread, "run_and_wait_result") and not hasattr(thread, "last_exception")
+    return [thread] if silent else []
 
 
 def _comment_modules() -> list[Any]:

@@ -187,6 +187,31 @@ def test_a_mistake_anywhere_in_the_job_stops_it_at_its_first_prompt(install: Any
     assert len(rows) == 1
 
 
+@pytest.fixture
+def silent_thread(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """As reForge's: what a picture raises is printed, and nothing is answered."""
+
+    def run_and_wait_result(make: Any, *args: Any) -> Any:
+        try:
+            return make(*args)
+        except (InvalidText, ZeroDivisionError):
+            return None
+
+    thread = ModuleType("modules_forge.main_thread")
+    thread.run_and_wait_result = run_and_wait_result  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, thread.__name__, thread)
+    return thread
+
+
+def test_a_mistake_is_told_where_the_webui_would_only_print_it(
+    silent_thread: Any, install: Any, host: WebuiHost
+) -> None:
+    with pytest.raises(InvalidText, match=r"\^"):
+        silent_thread.run_and_wait_result(lambda text: encode(install, host, [text]), "a <'cat'**2>")
+    assert silent_thread.run_and_wait_result(lambda text: encode(install, host, [text])[1], "a <'cat'>")
+    assert silent_thread.run_and_wait_result(lambda: 1 / 0) is None, "its own faults stay its own"
+
+
 def test_each_infotext_brings_back_what_was_typed(install: Any, host: WebuiHost) -> None:
     typed, negative = [" <'cat'>", "fog", "a <'b'>"], ["", "\n{'x'} ", ""]
     p, _ = encode(install, host, typed, all_prompts=typed, all_negative_prompts=negative)
@@ -243,8 +268,11 @@ def test_names_of_ours_stay_out_of_infotexts(install: Any, host: WebuiHost) -> N
     assert install.shared.sd_model.extra_generation_params == {"TI": "mine"}
 
 
-def test_nothing_is_left_when_the_webui_unloads_us(webui: Any, host: WebuiHost) -> None:
-    owners = [(webui.processing.StableDiffusionProcessing, "get_conds_with_caching")]
+def test_nothing_is_left_when_the_webui_unloads_us(webui: Any, host: WebuiHost, silent_thread: Any) -> None:
+    owners = [
+        (silent_thread, "run_and_wait_result"),
+        (webui.processing.StableDiffusionProcessing, "get_conds_with_caching"),
+    ]
     owners += [(webui.extra_networks, "parse_prompt"), (webui.comments, "strip_comments")]
     before = [getattr(*owner) for owner in owners]
     for _ in range(2):
