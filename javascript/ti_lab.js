@@ -12,7 +12,7 @@
     let asked = 0;
     let unanswered = null; // the pulse as it was when we last asked
 
-    window.tiLab = {chosen: "", album, captions, txt2img};
+    window.tiLab = {chosen: "", album, captions, fill, txt2img};
 
     // What the WebUI's txt2img tab shows now.
     function txt2img() {
@@ -28,6 +28,12 @@
             width: value("width input[type=number]"),
             height: value("height input[type=number]"),
         });
+    }
+
+    // `told`: for each field its value as the page was built, and the one wanted. What the user has changed by `now` stays.
+    function fill(told, ...now) {
+        const keep = {__type__: "update"};
+        return JSON.parse(told).map(([built, wanted], at) => (now[at] === built && wanted !== built ? wanted : keep));
     }
 
     function press(name) {

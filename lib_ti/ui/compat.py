@@ -53,8 +53,8 @@ def _private(component: Any) -> Any:
 
 def on(
     event: Callable[..., Any],
-    action: Callable[..., Any],
-    inputs: set[Any] | None = None,
+    action: Callable[..., Any] | None,
+    inputs: set[Any] | list[Any] | None = None,
     outputs: list[Any] | None = None,
     js: str | None = None,
     queue: bool = False,
@@ -63,6 +63,7 @@ def on(
     """Wire `action` to an event such as `button.click`, silently: nothing on the page greys out while it runs.
 
     `action` takes {component: value} of `inputs` and returns {component: update}; components it leaves out stay as they are.
+    Without an `action`, `js` answers by itself: it takes a list of `inputs` and returns one of updates for all `outputs`.
     Without `queue` it never waits behind the pictures that a WebUI is generating. `typing` is for events that come with each
     key pressed: the last of them is always answered.
     """

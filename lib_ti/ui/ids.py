@@ -7,6 +7,7 @@ POLL = f"{PREFIX}poll"
 LOAD = f"{PREFIX}load"
 CHOOSE = f"{PREFIX}choose"
 CHOSEN = f"{PREFIX}chosen"
+FILLING = f"{PREFIX}filling"
 OPEN = f"{PREFIX}open"
 PULSE = f"{PREFIX}pulse"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +55,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             poll, load = compat.button("poll", elem_id=ids.POLL), compat.button("load", elem_id=ids.LOAD)
             choose_button = compat.button("choose", elem_id=ids.CHOOSE)
             open_button = compat.button("open", elem_id=ids.OPEN)
-            chosen_number = compat.textbox(elem_id=ids.CHOSEN)
+            chosen_number, filling = compat.textbox(elem_id=ids.CHOSEN), compat.textbox(elem_id=ids.FILLING)
             pulse = compat.html(_pulse(None), elem_id=ids.PULSE)
         shown, chosen = gr.State({}), gr.State(None)
 
@@ -79,8 +80,13 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
                 result |= train.form.show_faults(faults_of(app.jobs.current.error))
             return result
 
+        fields = [*train.form.components.values(), dataset.folder]
+
         def opened(data: dict[Any, Any]) -> dict[Any, Any]:
-            return {**train.form.fill(app.submitted), **updates({}, view_of(app, data[chosen]))}
+            filled = {**train.form.fill(app.submitted), **updates({}, view_of(app, data[chosen]))}
+            # By way of the script: this answer may be late, and what the user has typed by then must stay.
+            told = [(field.value, filled.pop(field, {}).get("value", field.value)) for field in fields]
+            return {**filled, filling: json.dumps(told)}
 
         def show_chosen(data: dict[Any, Any]) -> dict[Any, Any]:
             choice = choose(app, str(data[chosen_number]))
@@ -97,7 +103,8 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             return show_files(inspect, embedding_actions)
 
         compat.on(poll.click, refresh, page, outputs)
-        compat.on(load.click, opened, page, [*outputs, *train.form.components.values()])
+        compat.on(load.click, opened, page, [*outputs, filling])
+        compat.on(filling.change, None, [filling, *fields], fields, js="(...now) => window.tiLab.fill(...now)")
         # The script knows which preview or embedding was clicked; a single input, because a set has no order for it to answer in.
         large = [chosen, parts["preview"], parts["strip"]]
         compat.on(choose_button.click, show_chosen, {chosen_number}, large, js="() => [window.tiLab.chosen]")

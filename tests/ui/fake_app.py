@@ -29,8 +29,14 @@ class FakeHost:
         self.folder = folder
 
     def model(self) -> ModelInfo:
+        self.wait()
         encoder = EncoderInfo("clip_l", 768, 49407)
         return ModelInfo("demo <b>", "0123456789", "sd1", (encoder,), "epsilon", 64)
+
+    def wait(self) -> None:
+        """While there is a file `hold` in the folder."""
+        while (self.folder / "hold").exists():
+            time.sleep(0.02)
 
     def embeddings_folder(self) -> Path:
         return self.folder
@@ -63,13 +69,9 @@ class FakePlan:
         return ("Model: demo (sd1, epsilon)", "Pictures: 8 (8 an epoch)", "Rate: 0.005 for updates 1 to 20", "no colon")
 
 
-class SlowPictures(Pictures):
-    """Captions are saved once there is no file `hold` in the host's folder."""
-
+class FakePictures(Pictures):
     def save_captions(self, folder: str, captions: Mapping[str, str]) -> int:
-        assert self.host
-        while (self.host.embeddings_folder() / "hold").exists():
-            time.sleep(0.02)
+        self.host.wait()  # type: ignore[union-attr]
         return super().save_captions(folder, captions)
 
 
@@ -78,7 +80,7 @@ class FakeApp(App):
 
     def __init__(self, folder: Path, pace: float = 0.05) -> None:
         super().__init__(FakeHost(folder))  # type: ignore[arg-type]
-        self.pictures = SlowPictures(self.host)
+        self.pictures = FakePictures(self.host)
         self.folder, self.pace = folder, pace
         self.done: dict[str, int] = {}
 

@@ -51,11 +51,20 @@ def test_a_run_from_create_to_finish(address: str, open_page: Open, shoot: Shoot
     page.wait_for_selector("#ti_lab_preview >> text=earlier preview")
     shoot(page, f"{gradio_name}-running")
 
+    hold = tmp_path / "hold"
+    hold.touch()
     page.reload(wait_until="domcontentloaded")
+    page.wait_for_timeout(3000)  # the script has asked, and is not answered yet
+    page.fill(field("train", "embedding.init"), "typed early")
+    hold.unlink()
     wait_answer(page)
     wait_state(page, "running")
     page.wait_for_selector("#ti_lab_preview img")
+    page.wait_for_function(
+        "selector => document.querySelector(selector).value === '200'", arg=field("train", "optim.steps")
+    )
     assert page.input_value(field("train", "embedding.name")) == "firefly"
+    assert page.input_value(field("train", "embedding.init")) == "typed early"
     assert page.is_disabled("#ti_lab_train_button")
 
     press(page, "pause")

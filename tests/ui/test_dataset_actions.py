@@ -37,7 +37,12 @@ def test_an_album_shows_captions_as_text_and_what_stands_for_missing_ones(app: F
 
 def test_pages_turn_and_edits_of_every_page_are_saved(app: FakeApp, folder: Path):
     actions = DatasetActions(app.pictures)
-    told = {"folder": str(folder), "page": 0, "captions": {"00 thing & 0.png": "mended", "29 thing & 29.png": "last"}, "save": 7}
+    told = {
+        "folder": str(folder),
+        "page": 0,
+        "captions": {"00 thing & 0.png": "mended", "29 thing & 29.png": "last"},
+        "save": 7,
+    }
     assert "25 to 30 of 30" in actions.turn(json.dumps(told), 1).html
     assert "1 to 24 of 30" in actions.turn(json.dumps(told), -1).html
     saved = actions.save(json.dumps(told))

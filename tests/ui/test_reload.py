@@ -1,5 +1,6 @@
 """A WebUI's "Reload UI" builds the page anew: what was typed would be lost, and the run out of sight."""
 
+import json
 from typing import Any
 
 from fake_app import FakeApp
@@ -23,11 +24,12 @@ def test_a_page_built_anew_shows_what_was_submitted_and_the_run(app: FakeApp, va
     assert Actions(app).train({**values, "optim.lr": "0.01:5, 1e-3"}, resume=False).good
     tab = build_tab(app)
     opened = next(function for function in tab.fns.values() if function.name == "opened")
-    shown = {
-        component.elem_id: update for component, update in opened.fn(NewPage()).items() if isinstance(update, dict)
-    }
+    fill = next(function for function in tab.fns.values() if "tiLab.fill" in str(function.js))
+    answer = {component.elem_id: update for component, update in opened.fn(NewPage()).items()}
+    told = json.loads(answer[ids.FILLING])
+    shown = {field.elem_id: value for field, (_, value) in zip(fill.outputs, told, strict=True)}
     for path, value in {**values, "optim.lr": "0.01:5, 1e-3", "embedding.vectors": 1}.items():
-        assert shown[ids.field_id("train", path)]["value"] == value
-    assert "moth" in shown[ids.part_id("progress")]["value"]
+        assert shown[ids.field_id("train", path)] == value
+    assert "moth" in answer[ids.part_id("progress")]["value"]
     assert app.jobs.current is not None
     assert app.jobs.current.wait(SOON)
