@@ -43,7 +43,10 @@ class WebuiHost(ABC):
         return self.kind.pending_model()
 
     def model(self) -> ModelInfo:
-        return self.kind.describe(self._chosen_model())
+        from lib_ti.adapters.webui.job import model_whole
+
+        with model_whole():
+            return self.kind.describe(self._chosen_model())
 
     def tokenize(self, text: str) -> list[int]:
         encoder = next(iter(self._encoders().values()))
@@ -75,12 +78,15 @@ class WebuiHost(ABC):
         return [Path(folder)] if folder else []
 
     def refresh_embeddings(self) -> None:
-        from lib_ti.adapters.webui.picture import forget_conditioning
-        from lib_ti.adapters.webui.placeholder import embeddings_in_use
+        """Waits where the WebUI is changing its model, as it does once a run is over in which another was chosen."""
+        from lib_ti.adapters.webui.job import exclusive, model_whole
 
-        with embeddings_in_use:
-            self._read_embeddings()
-            forget_conditioning()
+        try:
+            with model_whole():
+                self._refresh_embeddings()
+        except HostError:
+            with exclusive("Read the embeddings"):
+                self._refresh_embeddings()
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator[WebuiSession]:
@@ -99,7 +105,7 @@ class WebuiHost(ABC):
         with exclusive("Picture"), ExitStack() as stack:
             sd_model = self.kind.load_chosen()
             if extra:
-                self.refresh_embeddings()  # now, for a WebUI would do it in mid-picture and lose the extra ones
+                self._refresh_embeddings()  # now, for a WebUI would do it in mid-picture and lose the extra ones
                 stack.enter_context(self._placeholders(extra))
             image = generate(sd_model, request, self.kind.describe(sd_model).native_size, in_training=False)
         if image is None:
@@ -172,7 +178,18 @@ class WebuiHost(ABC):
         return sd_model
 
     def _encoders(self) -> dict[str, TextEncoder]:
-        return self.kind.find_encoders(self._chosen_model())
+        from lib_ti.adapters.webui.job import model_whole
+
+        with model_whole():
+            return self.kind.find_encoders(self._chosen_model())
+
+    def _refresh_embeddings(self) -> None:
+        from lib_ti.adapters.webui.picture import forget_conditioning
+        from lib_ti.adapters.webui.placeholder import embeddings_in_use
+
+        with embeddings_in_use:
+            self._read_embeddings()
+            forget_conditioning()
 
     def _table(self, encoder: str) -> Tensor:
         return self._encoders()[encoder].table.detach()

@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
-from lib_ti.errors import GivenUp
+from lib_ti.errors import GivenUp, HostError
 
 
 @contextmanager
@@ -40,6 +40,20 @@ def exclusive_if_free(job: str) -> Iterator[bool]:
             yield True
     finally:
         call_queue.queue_lock.release()
+
+
+@contextmanager
+def model_whole() -> Iterator[None]:
+    """Raises HostError for what only goes wrong because a job of the WebUI is taking its model apart, to load another."""
+    from modules import call_queue
+
+    try:
+        yield
+    except (AttributeError, TypeError, LookupError, RuntimeError) as error:
+        if call_queue.queue_lock.acquire(blocking=False):
+            call_queue.queue_lock.release()
+            raise
+        raise HostError("The WebUI is changing its model.", "Wait until it has.") from error
 
 
 def _take_turn(lock: Any, given_up: Callable[[], bool]) -> None:

@@ -1,0 +1,96 @@
+"""A user loses: the end of a run, and the new embedding in prompts, where another checkpoint was chosen meanwhile."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lib_ti.adapters.webui import picture
+from lib_ti.adapters.webui.host import WebuiHost
+from lib_ti.errors import HostError
+
+
+class Host(WebuiHost):
+    """Its model cannot be asked for anything while `torn`, as when reForge drops it: attributes are gone one by one."""
+
+    def __init__(self) -> None:
+        self.torn = False
+        self.reads = 0
+        self.kind: Any = SimpleNamespace(pending_model=str, describe=self._ask, find_encoders=self._ask)
+
+    def _ask(self, _: Any = None) -> str:
+        if self.torn:
+            raise TypeError("argument of type 'NoneType' is not iterable")
+        return "a model"
+
+    def _read_embeddings(self) -> None:
+        self.reads += 1
+        self._ask()
+
+    def _databases(self, sd_model: Any) -> list[Any]:
+        return []
+
+    def _placeholder(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    def _ready_session(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Lock]:
+    lock = threading.Lock()
+    state = SimpleNamespace(begin=lambda job: None, end=lambda: None)
+    data = SimpleNamespace(sd_model=SimpleNamespace(sd_checkpoint_info=None))
+    parts: dict[str, dict[str, Any]] = {
+        "call_queue": {"queue_lock": lock},
+        "shared": {"state": state},
+        "sd_models": {"model_data": data},
+    }
+    modules = ModuleType("modules")
+    monkeypatch.setitem(sys.modules, "modules", modules)
+    for name, content in parts.items():
+        module = ModuleType(f"modules.{name}")
+        vars(module).update(content)
+        setattr(modules, name, module)
+        monkeypatch.setitem(sys.modules, f"modules.{name}", module)
+    monkeypatch.setattr(picture, "forget_conditioning", lambda: None)
+    return lock
+
+
+def test_embeddings_are_read_once_the_webui_has_changed_its_model(lock: threading.Lock) -> None:
+    host = Host()
+    host.torn = True
+    lock.acquire()
+    reading = threading.Thread(target=host.refresh_embeddings, daemon=True)
+    reading.start()
+    reading.join(0.5)
+    assert reading.is_alive()
+    host.torn = False
+    lock.release()
+    reading.join(10)
+    assert not reading.is_alive()
+    assert host.reads == 2
+    assert lock.acquire(blocking=False), "the next picture has its turn"
+
+
+def test_embeddings_are_read_at_once_while_a_picture_is_made(lock: threading.Lock) -> None:
+    with lock:
+        host = Host()
+        host.refresh_embeddings()
+        assert host.reads == 1
+
+
+def test_a_page_that_asks_for_a_model_which_is_being_changed_is_told_so(lock: threading.Lock) -> None:
+    host = Host()
+    host.torn = True
+    with lock:
+        for ask in (host.model, lambda: host.tokenize("cat")):
+            with pytest.raises(HostError, match="changing its model"):
+                ask()
+    for ask in (host.model, host.refresh_embeddings):
+        with pytest.raises(TypeError):  # nobody changes it: a fault that must not be called anything else
+            ask()
