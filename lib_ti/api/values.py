@@ -102,12 +102,14 @@ class Values:
         if not text or (path == "other" and "'" in text):  # an expression
             return text
         roots = self._roots[path]
+        hint = f"take one inside {', '.join(map(str, roots))}"
+        if path == "data.folder":
+            hint += "; more folders can be named in the settings of TI Lab"
         found = find_inside(text, roots)
         if found is None or str(found) != _bare(str(found)):
-            hint = f"take one inside {', '.join(map(str, roots))}"
-            if path == "data.folder":
-                hint += "; more folders can be named in the settings of TI Lab"
             raise InvalidConfig([Fault(path, f"the API does not reach {text!r}", hint)])
+        if path == "data.folder" and not found.exists():
+            raise InvalidConfig([Fault(path, f"there is no folder {text!r}", hint)])
         return str(found)
 
 

@@ -182,6 +182,17 @@ def test_training_pictures_come_from_named_folders_alone(client: TestClient, wor
         assert "does not reach" not in preflight(folder).text, "empty folders are refused for being empty"
 
 
+def test_a_picture_folder_that_is_nowhere_is_told_with_all_places_where_it_was_looked_for(
+    client: TestClient, world: Path
+) -> None:
+    values = {"embedding": {"name": "moth"}, "data": {"folder": "nowhere"}}
+    answer = client.post(f"{PREFIX}/train/preflight", json=values)
+    assert answer.status_code == 422
+    (fault,) = answer.json()["faults"]
+    assert (fault["where"], fault["message"]) == ("data.folder", "there is no folder 'nowhere'")
+    assert all(str(world / place) in fault["hint"] for place in ("pictures", "embeddings", "log"))
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_setting_that_takes_a_path_is_guarded(config: type, world: Path) -> None:
     """Should a new one come, it must be named in `Values`."""
