@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
 
 from lib_ti.adapters.forge2.conditioning import quiet
 from lib_ti.adapters.inference_tensors import make_ordinary
-from lib_ti.adapters.restore import modules_kept, random_state_kept
+from lib_ti.adapters.restore import attributes_set, modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device
@@ -38,9 +39,18 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
         for network in networks:
             network.requires_grad_(False)
         stack.enter_context(norms_kept_whole(unet))
+        stack.enter_context(_loras_merged_with_gradients())
         if checkpointing:
             stack.enter_context(checkpointed(unet))
         yield
+
+
+def _loras_merged_with_gradients() -> AbstractContextManager[None]:
+    """Where Forge merges LoRAs anew at each use of a weight ("fp16 LoRA"), it does so in inference mode."""
+    parts = [part for name, part in list(sys.modules.items()) if name.startswith("backend.")]
+    owners = [part for part in parts if hasattr(part, "merge_lora_to_weight")]
+    merge = owners[0].merge_lora_to_weight
+    return attributes_set(owners, merge_lora_to_weight=getattr(merge, "__wrapped__", merge))
 
 
 @contextmanager

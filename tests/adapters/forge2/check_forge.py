@@ -1,7 +1,9 @@
 """What only Forge can break; run inside one by tests/adapters/ldm/test_in_webui.py."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,10 @@ from lib_ti.app import App
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest
 from tests.adapters.ldm.check_gradient import prove_gradient
+from tests.adapters.ldm.check_loras import lora
 from tests.adapters.ldm.conftest import NAME, ROWS
+
+__all__ = ["lora"]
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 
@@ -48,6 +53,24 @@ def test_a_chosen_checkpoint_is_pending_until_it_is_needed(app: App, sd_model: A
     finally:
         data.forge_loading_parameters = kept
     assert app.model().name == sd_model.sd_checkpoint_info.model_name
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_told_and_the_one_before_can_be_had_again(
+    app: App, sd_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modules import sd_models
+
+    data, name = sd_models.model_data, app.model().name
+    kept = data.forge_loading_parameters
+    data.forge_loading_parameters = {**kept, "additional_modules": ["another"]}
+    monkeypatch.setattr(sd_models, "forge_loader", lambda *paths, **options: None)  # for a family it does not know
+    try:
+        with pytest.raises(HostError, match=f"could not load {name}"):
+            app.host.model()
+    finally:
+        monkeypatch.undo()
+        data.forge_loading_parameters = kept
+    assert app.host.model().name == name
 
 
 def test_a_preview_keeps_the_engine_and_the_user_keeps_a_choice_made_meanwhile(app: App, sd_model: Any) -> None:
@@ -109,6 +132,57 @@ def test_training_prompts_leave_no_word_in_the_next_infotext(app: App, sd_model:
         assert "TI:" not in processing.process_images(p).infotexts[0]
 
 
+def test_nothing_of_a_prompt_is_held_once_the_run_lets_go_of_it(app: App, sd_model: Any) -> None:
+    """The gradient of an SDXL prompt keeps gigabytes, and a run that fails may not get to its backward pass."""
+    ids, encoders = app.host.tokenize("red star"), app.host.model().encoders
+    vectors = {e.name: app.host.token_vectors(ids, e.name).requires_grad_() for e in encoders}
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        conditioning = session.encode_prompts([f"a ({NAME}:1.1)"], vectors, [SIZE])
+        assert _in_a_graph() != []
+        del conditioning
+        assert _in_a_graph() == []
+
+
+def test_what_extensions_put_into_the_last_picture_is_not_in_training(app: App, sd_model: Any) -> None:
+    """As ControlNet and FreeU do, whose pictures leave a changed UNet behind."""
+
+    def predicted() -> torch.Tensor:
+        vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
+        with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
+            assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
+            conditioning = session.encode_prompts([f"a {NAME}"], vectors, [SIZE])
+            return session.predict(torch.ones(1, 4, 8, 8), torch.tensor([500]), conditioning)
+
+    def refuse(*args: Any, **options: Any) -> None:
+        raise ZeroDivisionError
+
+    plain, kept = predicted(), sd_model.forge_objects
+    changed = kept.shallow_copy()
+    changed.unet = kept.unet.clone()
+    changed.unet.set_model_unet_function_wrapper(refuse)
+    changed.unet.set_model_attn1_patch(refuse)
+    sd_model.forge_objects = changed
+    try:
+        assert torch.equal(predicted(), plain)
+        assert sd_model.forge_objects is changed
+    finally:
+        sd_model.forge_objects = kept
+
+
+@pytest.mark.parametrize("attention", ["attention_basic", "attention_sub_quad", "attention_split", "attention_pytorch"])
+def test_gradient_is_right_under_each_attention(
+    app: App, sd_model: Any, attention: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend import attention as attentions
+    from backend.nn import unet
+
+    if not hasattr(attentions, attention):
+        pytest.skip("this Forge has none of that name")
+    monkeypatch.setattr(unet, "attention_function", getattr(attentions, attention))
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        prove_gradient(app, session, f"a photo of a {NAME}")
+
+
 def test_no_weight_is_an_inference_tensor_while_training_also_after_a_preview(app: App, sd_model: Any) -> None:
     vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
@@ -123,6 +197,19 @@ def test_no_weight_is_an_inference_tensor_while_training_also_after_a_preview(ap
 @pytest.mark.parametrize("storage", [torch.float8_e4m3fn, torch.float16], indirect=True, ids=["fp8", "fp16"])
 def test_gradient_is_right_through_weights_kept_in_few_bits(app: App, storage: torch.dtype) -> None:
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        prove_gradient(app, session, f"a photo of a {NAME}")
+
+
+@pytest.mark.parametrize("storage", [torch.float8_e4m3fn], indirect=True, ids=["fp8"])
+def test_gradient_is_right_through_loras_that_are_merged_at_each_use(
+    app: App, storage: torch.dtype, lora: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Diffusion in Low Bits has it with "fp16 LoRA"."""
+    from backend.args import dynamic_args
+
+    online = partial(monkeypatch.setitem if isinstance(dynamic_args, dict) else monkeypatch.setattr, dynamic_args)
+    online("online_lora", True)
+    with app.host.training_session(SessionRequest(NAME, ROWS, networks=lora)) as session:
         prove_gradient(app, session, f"a photo of a {NAME}")
 
 
@@ -147,3 +234,9 @@ def test_no_embedding_of_ours_is_renamed_as_corrupted(
         for one in made:
             one.path.unlink()
         app.host.refresh_embeddings()
+
+
+def _in_a_graph() -> list[torch.Size]:
+    gc.collect()
+    tensors = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
+    return [tensor.shape for tensor in tensors if tensor.grad_fn is not None]
