@@ -13,7 +13,7 @@ from lib_ti.adapters.restore import modules_kept, random_state_kept
 from lib_ti.adapters.unet import checkpointed, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_on_device
-from lib_ti.adapters.webui.tiling import without_tiling
+from lib_ti.adapters.webui.tiling import without_hypertile, without_tiling
 
 
 @contextmanager
@@ -29,6 +29,7 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
         stack.callback(use_loras, "")
         use_loras(loras)
         stack.enter_context(without_tiling(sd_model))
+        stack.enter_context(without_hypertile(sd_model))
         if manages_memory(sd_model):
             stack.enter_context(objects_with_loras(sd_model))
             place_on_device(sd_model, ["clip", "unet"])

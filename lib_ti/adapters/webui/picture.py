@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.adapters.restore import attributes_set
 from lib_ti.adapters.webui.job import clear_interrupt, interrupted
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.errors import HostError
@@ -60,11 +61,7 @@ def generate(sd_model: Any, request: ImageRequest, size: int, in_training: bool)
     clear_interrupt()  # what was asked before the picture was begun is not meant for it
     # Without the checkpoint pinned, one that was chosen meanwhile would be loaded now.
     pinned = {"sd_model_checkpoint": sd_model.sd_checkpoint_info.title, "CLIP_stop_at_last_layers": request.clip_skip}
-    with (
-        closing(processing_),
-        options_set(**pinned),
-        attributes_set([shared.cmd_opts], no_prompt_history=True),
-    ):
+    with closing(processing_), options_set(**pinned), _last_prompt_kept():
         try:
             images = processing.process_images(processing_).images
             complete = not (interrupted() or state.skipped)
@@ -79,6 +76,22 @@ def generate(sd_model: Any, request: ImageRequest, size: int, in_training: bool)
     image: Image = images[0]
     state.assign_current_image(image)
     return image
+
+
+@contextmanager
+def _last_prompt_kept() -> Iterator[None]:
+    """What the WebUI brings back into an empty prompt is the user's own, and not ours."""
+    from modules import paths
+
+    file = Path(paths.data_path) / "params.txt"
+    kept = file.read_bytes() if file.is_file() else None
+    try:
+        yield
+    finally:
+        if kept is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_bytes(kept)
 
 
 def forget_conditioning() -> None:

@@ -1,4 +1,4 @@
-"""Borderless convolutions, which a tiling picture leaves behind in the model."""
+"""What the last picture leaves behind in the model: borderless convolutions, and attention in tiles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+
+from torch import nn
+
+from lib_ti.adapters.restore import attributes_set
+
+_PARAMS = "__webui_hypertile_params"
 
 
 @contextmanager
@@ -23,3 +29,11 @@ def without_tiling(sd_model: Any) -> Iterator[None]:
         yield
     finally:
         switch(tiling)
+
+
+@contextmanager
+def without_hypertile(network: nn.Module) -> Iterator[None]:
+    """A1111's Hypertile cuts attention into tiles of the last picture's shape and of chance sizes."""
+    params = [vars(module)[_PARAMS] for module in network.modules() if _PARAMS in vars(module)]
+    with attributes_set(params, enabled=False):
+        yield

@@ -15,7 +15,7 @@ from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import HostError
 from lib_ti.events import Event, Finished, StepDone
-from lib_ti.host import SessionRequest
+from lib_ti.host import PictureSize, SessionRequest
 from lib_ti.training.run import train
 from tests.adapters.ldm.conftest import NAME, ROWS, differences, state_of
 
@@ -73,6 +73,32 @@ def test_tiling_of_the_last_picture_is_off_in_training(
         assert {module.padding_mode for module in convolutions} == {"zeros"}
     assert {module.padding_mode for module in convolutions} == {"circular"}
     paint("a cat", tiling=False)
+
+
+def test_hypertile_of_the_last_picture_is_off_in_training(app: App, sd_model: Any) -> None:
+    hypertile = pytest.importorskip("hypertile", reason="this WebUI has no Hypertile")
+    vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
+
+    def predicted() -> torch.Tensor:
+        with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
+            conditioning = session.encode_prompts([f"a {NAME}"], vectors, [PictureSize(256, 256, 0, 0, 256, 256)])
+            return session.predict(torch.ones(1, 4, 32, 32), torch.tensor([500]), conditioning)
+
+    def switch(on: bool) -> None:
+        hypertile.hypertile_hook_model(sd_model.model, 256, 256, enable=on, is_sdxl=sd_model.is_sdxl)
+
+    plain = predicted()
+    switch(True)
+    try:
+        assert torch.equal(predicted(), plain)
+        params = [
+            vars(part)["__webui_hypertile_params"]
+            for part in sd_model.model.modules()
+            if "__webui_hypertile_params" in vars(part)
+        ]
+        assert all(one.enabled for one in params)
+    finally:
+        switch(False)
 
 
 def _weights(sd_model: Any) -> list[torch.nn.Parameter]:

@@ -23,8 +23,9 @@ NAME, ROWS = "zork", 2
 
 def state_of(sd_model: Any) -> dict[str, Any]:
     """What must be the same after a run: weights, flags, hooks, settings, embeddings, caches and random state."""
-    from modules import processing, shared
+    from modules import paths, processing, shared
 
+    last_prompt = Path(paths.data_path) / "params.txt"
     hijack = getattr(sys.modules.get("modules.sd_hijack"), "model_hijack", None)
     databases = webui_host()._databases(sd_model)
     state: dict[str, Any] = {
@@ -37,6 +38,7 @@ def state_of(sd_model: Any) -> dict[str, Any]:
             {i: [(ids, id(e)) for ids, e in found] for i, found in known.ids_lookup.items()} for known in databases
         ],
         "skipped": [list(known.skipped_embeddings) for known in databases],
+        "last prompt": last_prompt.read_bytes() if last_prompt.is_file() else None,
         "fixes": getattr(hijack, "fixes", None),
         "tiling": getattr(hijack, "circular_enabled", None),
         "caches": [
