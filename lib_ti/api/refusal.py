@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import Field
+from starlette.exceptions import HTTPException  # FastAPI's own one is a kind of it, and it raises both
 
 from lib_ti.api.answers import Answer
 from lib_ti.api.values import NotFound, NotRunning

@@ -41,6 +41,12 @@ class Values:
 
     def build(self, config: type[Config], given: Mapping[str, Any]) -> Config:
         """Raises InvalidConfig with every fault; paths come out absolute."""
+        try:
+            return self._build(config, given)
+        except RecursionError:  # from Python 3.12 on, JSON is read deeper than Python goes
+            raise InvalidConfig([Fault("body", "is nested too deeply")]) from None
+
+    def _build(self, config: type[Config], given: Mapping[str, Any]) -> Config:
         flat = {**self.defaults(config), **flatten(given)}
         faults: list[Fault] = []
         for path in self._roots:

@@ -1,5 +1,6 @@
 """A program's author loses: /docs that tells every field, limit and error, and a password that keeps others out."""
 
+import json
 from typing import Any
 
 import pytest
@@ -145,6 +146,23 @@ def test_a_bug_is_not_dressed_up(client: TestClient, app: App, monkeypatch: pyte
     monkeypatch.setattr(app, "model", lambda: [][1])
     with pytest.raises(IndexError):
         client.get(f"{PREFIX}/model")
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_what_is_nested_without_end_is_refused_like_the_rest(
+    client: TestClient, newer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if newer:  # Pythons, which read more than they can walk through
+        deep: Any = 1
+        for _ in range(3000):
+            deep = {"a": deep}
+        monkeypatch.setattr(json, "loads", lambda _: deep)
+    body = '{"a":' * 3000 + "1" + "}" * 3000
+    answer = client.post(f"{PREFIX}/create", content=body, headers={"content-type": "application/json"})
+    monkeypatch.undo()
+    assert answer.status_code == (422 if newer else 400)
+    assert answer.json()["error"]
+    assert answer.json()["detail"]
 
 
 def test_a_path_that_is_none_of_ours_is_unknown(get: Ask) -> None:
