@@ -67,10 +67,14 @@ class App:
 
     def model(self) -> ModelInfo:
         """The loaded model. Raises HostError while the chosen one is not loaded: to look at it is no reason to load it."""
-        pending = self.host.pending_model() if isinstance(self.host, LateHost) else ""
+        pending = self.pending_model()
         if pending:
             raise HostError(f"{pending} is chosen, and loaded when it is first needed.")
         return self.host.model()
+
+    def pending_model(self) -> str:
+        """The name of the chosen checkpoint while it is not loaded; else ""."""
+        return self.host.pending_model() if isinstance(self.host, LateHost) else ""
 
     def embeddings_folder(self, folder: str = "") -> Path:
         return Path(folder) if folder else self.host.embeddings_folder()

@@ -30,6 +30,11 @@ def model_header(model: ModelInfo) -> str:
     return _header(f'<b class="ti_lab_model">{escape(model.name)}</b>{chips}')
 
 
+def pending_model_header(name: str) -> str:
+    """Where the WebUI loads a checkpoint with its first picture, which is no fault."""
+    return _header(f'<b class="ti_lab_model">{escape(name)}</b><span class="ti_lab_chip">{wording.LOADED_LATER}</span>')
+
+
 def no_model_header(message: str) -> str:
     return _header(f'<b class="ti_lab_model">No model</b><span class="ti_lab_chip bad">{escape(message)}</span>')
 

@@ -72,6 +72,9 @@ def choose(app: App, number: str) -> Chosen | None:
 
 
 def _model(app: App) -> str:
+    pending = app.pending_model()
+    if pending:
+        return render.pending_model_header(pending)
     try:
         return render.model_header(app.model())
     except TIError as error:

@@ -26,6 +26,8 @@ KINDS = {
     "plot": "Loss plot",
 }
 
+LOADED_LATER = "loaded when it is first needed"
+
 CREATE = "Create embedding"
 TRAIN = "Train"
 RESUME = "Resume last run"

@@ -76,6 +76,18 @@ def test_the_model_is_named_or_why_there_is_none(app: FakeApp):
     assert "no checkpoint is loaded" in view_of(app).parts["model"]
 
 
+def test_a_checkpoint_that_is_not_loaded_yet_is_named_and_no_fault(app: FakeApp):
+    def load() -> object:
+        raise AssertionError("to look at the page is no reason to load a model")
+
+    app.host.pending_model = lambda: "sleeper <b>"  # type: ignore[attr-defined]
+    app.host.model = load  # type: ignore[method-assign, assignment]
+    model = view_of(app).parts["model"]
+    assert "sleeper &lt;b&gt;" in model
+    assert wording.LOADED_LATER in model
+    assert "bad" not in model
+
+
 def test_a_new_checkpoint_is_seen(app: FakeApp, tmp_path: Path):
     before = view_of(app)
     other = replace(app.host.model(), name="other", family="sdxl")

@@ -45,7 +45,7 @@ def load_chosen() -> Any:
             main_entry.refresh_model_loading_parameters()
         try:
             sd_models.forge_model_reload()
-        except (ValueError, AssertionError, OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+        except Exception as error:  # of any kind: Neo calls a model it does not know an ImportError
             sd_models.model_data.forge_hash = ""  # else Forge takes the model before for loaded when it is chosen again
             raise HostError(f"The WebUI could not load {name}: {error}", "Choose another checkpoint.") from error
     return loaded_model()

@@ -26,6 +26,8 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> Any:
         if info.model_name == "unknown":
             data.sd_model.extra_generation_params = {}  # its loader has answered None
         assert info.model_name != "headless", "You do not have CLIP state dict!"
+        if info.model_name == "sd2":
+            raise ModuleNotFoundError("Failed to recognize model...")  # as Neo says it
         data.sd_model = SimpleNamespace(forge_objects=object(), sd_checkpoint_info=info)
         data.forge_hash = now
 
@@ -54,7 +56,10 @@ def test_the_chosen_checkpoint_is_loaded_once(forge: Any) -> None:
     assert load_chosen().sd_checkpoint_info.model_name == "second"
 
 
-@pytest.mark.parametrize(("bad", "why"), [("headless", "You do not have CLIP state dict!"), ("unknown", "NoneType")])
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [("headless", "You do not have CLIP state dict!"), ("unknown", "NoneType"), ("sd2", "Failed to recognize model")],
+)
 def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_one_before_can_be_had_again(
     forge: Any, bad: str, why: str
 ) -> None:
