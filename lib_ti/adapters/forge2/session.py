@@ -17,7 +17,7 @@ from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.unet import predict
 from lib_ti.adapters.webui.images import encode_images
 from lib_ti.adapters.webui.memory import place_for_training, place_on_device
-from lib_ti.adapters.webui.networks import networks_of
+from lib_ti.adapters.webui.networks import device_of, networks_of
 from lib_ti.adapters.webui.session import WebuiSession
 from lib_ti.host import Conditioning, Latents, PictureSize, SessionRequest
 
@@ -35,7 +35,8 @@ class ForgeSession(WebuiSession):
         vae = self._sd_model.forge_objects.vae.first_stage_model
         with quiet(self._sd_model):
             place_on_device(self._sd_model, ["vae"])
-        return encode_images(vae, vae.process_in(1.0) - vae.process_in(0.0), pixels, self.device)
+        device = device_of(self._sd_model, "vae", self.device)
+        return encode_images(vae, vae.process_in(1.0) - vae.process_in(0.0), pixels, device)
 
     def offload_image_encoder(self) -> None:
         """Forge sends it away itself when it needs the room."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.adapters.webui.networks import device_of
 from lib_ti.adapters.webui.placeholder import registered
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def placeholder(sd_model: Any, name: str, rows: int, vectors: Mapping[str, Tenso
     from modules.sd_hijack import model_hijack
     from modules.textual_inversion.textual_inversion import Embedding
 
-    values = dict(vectors)
+    values = {key: matrix.to(device_of(sd_model, "clip", matrix.device)) for key, matrix in vectors.items()}
     embedding = Embedding(next(iter(values.values())) if len(values) == 1 else values, name)
     embedding.vectors = rows
     embedding.shape = sum(tensor.shape[1] for tensor in values.values())

@@ -15,6 +15,7 @@ from lib_ti.adapters.ldm.placeholder import placeholder
 from lib_ti.adapters.unet import predict
 from lib_ti.adapters.webui.images import encode_images
 from lib_ti.adapters.webui.memory import manages_memory, place_for_training, place_on_device
+from lib_ti.adapters.webui.networks import device_of
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.adapters.webui.session import WebuiSession
 from lib_ti.host import Conditioning, Latents, PictureSize, SessionRequest
@@ -27,8 +28,9 @@ class LdmSession(WebuiSession):
         self._offloaded = False
 
     def encode_images(self, pixels: Tensor) -> Latents:
+        device = device_of(self._sd_model, "vae", self.device)
         with self._image_encoder() as vae:
-            return encode_images(vae, self._sd_model.scale_factor, pixels, self.device)
+            return encode_images(vae, self._sd_model.scale_factor, pixels, device)
 
     def offload_image_encoder(self) -> None:
         if self.device.type != "cpu" and not manages_memory(self._sd_model) and not self._sd_model.lowvram:

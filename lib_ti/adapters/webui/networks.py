@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import nn
 
 from lib_ti.adapters.webui.model import loaded_model
@@ -15,6 +16,15 @@ def networks_of(sd_model: Any) -> list[nn.Module]:
         return [sd_model]
     objects = sd_model.forge_objects_original
     return [objects.unet.model, objects.clip.cond_stage_model, objects.vae.first_stage_model]
+
+
+def device_of(sd_model: Any, part: str, otherwise: torch.device) -> torch.device:
+    """Where "clip", "unet" or "vae" computes; `otherwise` in WebUIs that have one device for all. A Forge keeps text encoders on
+    the CPU where fp16 is of no use, as on a Mac, and each part where its start options say."""
+    if not hasattr(sd_model, "forge_objects"):
+        return otherwise
+    owner = getattr(sd_model.forge_objects, part)
+    return cast("torch.device", getattr(owner, "patcher", owner).load_device)
 
 
 def loaded_networks() -> list[nn.Module]:

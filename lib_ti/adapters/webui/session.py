@@ -59,7 +59,8 @@ class WebuiSession(ABC):
         self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
     ) -> Conditioning:
         with self._placeholder(vectors):
-            return Conditioning(self._encode(prompts, sizes))
+            encoded = self._encode(prompts, sizes)
+        return Conditioning({key: tensor.to(self.device) for key, tensor in encoded.items()})
 
     @abstractmethod
     def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor: ...
