@@ -16,6 +16,13 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         action="store_true",
         help="Let other machines of your network in: they can read and write files as you can.",
     )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="Answer to this name too, such as that of a proxy in front; once for each. This machine's own are known.",
+    )
     parser.add_argument("--no-browser", action="store_true", help="Do not open a browser.")
     parser.set_defaults(run=run)
 
@@ -31,5 +38,5 @@ def run(args: argparse.Namespace) -> int:
     defaults = demo_settings(args.model)
     pictures = (Path(defaults["data.folder"]),) if defaults else ()
     routes = build_router(app, Access(pictures=pictures)).routes
-    serve(app, address, args.port, not args.no_browser, defaults, routes)
+    serve(app, address, args.port, not args.no_browser, defaults, routes, args.allow_host)
     return 0

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+
+from lib_ti.ui.host_names import HostGuard
 
 MAJOR = int(gr.__version__.split(".")[0])
 
@@ -79,10 +82,18 @@ def on(
 
 
 def launch(
-    tab: gr.Blocks, host: str, port: int, open_browser: bool, head: str, css: str, routes: Sequence[Any] = ()
+    tab: gr.Blocks,
+    host: str,
+    port: int,
+    open_browser: bool,
+    head: str,
+    css: str,
+    routes: Sequence[Any] = (),
+    names: Sequence[str] = (),
 ) -> None:
     """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself; and `routes`
-    of FastAPI's."""
+    of FastAPI's. `names` are those that it may be asked by, besides the machine's own."""
+    guarded: dict[str, Any] = {"middleware": [Middleware(HostGuard, host, names)]}
     theme = gr.themes.Base(
         primary_hue="indigo",
         secondary_hue="indigo",
@@ -101,5 +112,5 @@ def launch(
         css=css,
         footer_links=[],
         share=False,
-        app_kwargs={"routes": list(routes), "docs_url": "/docs"} if routes else None,
+        app_kwargs=guarded | ({"routes": list(routes), "docs_url": "/docs"} if routes else {}),
     )
