@@ -83,10 +83,15 @@ class WebuiHost(ABC):
 
         try:
             with model_whole():
+                before = self._whole_model()
                 self._refresh_embeddings()
+                if self._whole_model() == before:
+                    return
         except HostError:
-            with exclusive("Read the embeddings"):
-                self._refresh_embeddings()
+            pass
+        # With half a model the WebUI leaves files out without a word.
+        with exclusive("Read the embeddings"):
+            self._refresh_embeddings()
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator[WebuiSession]:
@@ -182,6 +187,13 @@ class WebuiHost(ABC):
 
         with model_whole():
             return self.kind.find_encoders(self._chosen_model())
+
+    def _whole_model(self) -> tuple[Any, Any]:
+        """What is loaded, with its checkpoint. Raises HostError where it is nothing, or has no text encoder (yet)."""
+        sd_model = loaded_model()
+        if not self.kind.find_encoders(sd_model):
+            raise HostError("The WebUI's model has no text encoder that we know.")
+        return sd_model, sd_model.sd_checkpoint_info
 
     def _refresh_embeddings(self) -> None:
         from lib_ti.adapters.webui.picture import forget_conditioning
