@@ -146,7 +146,8 @@ def filter_entries(entries: Iterable[Entry], typed: str) -> list[Entry]:
     return [entry for entry in entries if all(word in entry.words for word in words)]
 
 
-def _find(folder: Path, besides: Path | None, headers: HeaderCache, places: dict[Path, int]) -> Iterator[Entry]:
+def walk_library(folder: Path, besides: Path | None = None) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As os.walk, through links too: each folder, the folders in it and the files; copies of runs are passed over."""
     seen: set[tuple[int, int]] = set()
     if besides and besides.is_dir() and folder.is_dir():
         seen = {_identity(besides)} - {_identity(folder)}
@@ -157,6 +158,11 @@ def _find(folder: Path, besides: Path | None, headers: HeaderCache, places: dict
             folders.clear()
             continue
         seen.add(identity)
+        yield here, folders, names
+
+
+def _find(folder: Path, besides: Path | None, headers: HeaderCache, places: dict[Path, int]) -> Iterator[Entry]:
+    for here, folders, names in walk_library(folder, besides):
         places |= {here / name: modified(here / name) for name in folders}
         pictures = {name.lower(): name for name in names if name.lower().endswith(_PICTURES)}
         for name in _embeddings(names):

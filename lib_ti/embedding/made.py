@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.embedding.library import walk_library
 from lib_ti.embedding.name import shadow_warnings
 from lib_ti.host import Family, TextModel
 
@@ -39,7 +40,8 @@ def tell_made(embedding: Embedding, path: Path, host: TextModel, library: Path |
 
 
 def other_files(path: Path, library: Path | None) -> list[Path]:
-    """Whatever lies beside `path` or in the library, but for the pictures on the card of `path`."""
-    found = {*path.parent.glob("*"), *(library.rglob("*") if library else ())} - {path}
+    """Whatever lies beside `path` or in the library, but for copies of runs and the pictures on the card of `path`."""
+    inside = {here / name for here, _, names in walk_library(library) for name in names} if library else set()
+    found = {*path.parent.glob("*"), *inside} - {path}
     cards = {path.with_suffix(kind) for kind in (".png", ".webp", ".jxl", ".avif")}
     return sorted(found - cards)

@@ -23,3 +23,16 @@ def test_what_was_said_while_making_and_what_the_name_takes_over_is_told(tmp_pat
     assert "moth.pt has this name already" in twin
     assert made.values()["notes"] == [told, word, twin]
     assert made.values()["path"] == str(path)
+
+
+def test_copies_of_runs_that_lie_in_the_library_are_no_other_embeddings(tmp_path: Path) -> None:
+    embedding = Embedding("zzmoth", {"clip_l": torch.ones(2, 6)}, family="sd1")
+    run = tmp_path / "logs" / "2024-05-06" / "zzmoth"
+    (run / "embeddings").mkdir(parents=True)
+    (run / "textual_inversion_loss.csv").touch()
+    path = tmp_path / "zzmoth.safetensors"
+    for place in (path, run / "embeddings" / "zzmoth 500.safetensors"):
+        save_embedding(embedding, place)
+    assert "zzmoth 500" not in str(tell_made(embedding, path, ToyHost(tmp_path), tmp_path).notes)
+    save_embedding(embedding, tmp_path / "logs" / "zzmoth 500.safetensors")
+    assert "zzmoth 500" in str(tell_made(embedding, path, ToyHost(tmp_path), tmp_path).notes)
