@@ -1,6 +1,7 @@
 """What a data set's captions and fits mean for the training: prompts that would lack the placeholder, and things to know."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from lib_ti.config.train import DataPart
@@ -34,6 +35,8 @@ def advice(template: Template, pictures: Sequence[Picture], name: str, data: Dat
     cut = [picture for picture in pictures if picture.fit.share_kept < 2 / 3]
     clear = [picture for picture in pictures if picture.has_alpha]
     bare = [picture for picture in pictures if not picture.caption]
+    stems = Counter(picture.path.with_suffix("") for picture in pictures)
+    twins = [picture for picture in pictures if stems[picture.path.with_suffix("")] > 1]
     twice = [picture for picture in pictures if mentions(name, picture.caption.replace("[name]", name))]
     filewords = any("[filewords]" in line for line in template.lines)
     both = any("[filewords]" in line and "[name]" in line for line in template.lines)
@@ -41,6 +44,7 @@ def advice(template: Template, pictures: Sequence[Picture], name: str, data: Dat
         (small, "smaller than the training size and will be enlarged"),
         (cut, "cut by more than a third to fit the training shape"),
         (clear if not data.alpha_weight else [], "partly transparent and will be shown on white"),
+        (twins, "of one name but for the ending, and share one caption file"),
         (bare if filewords else [], "without words, so that [filewords] is empty"),
         (twice if both else [], f"captioned with the placeholder too, so that {name} comes twice in a prompt"),
     ]

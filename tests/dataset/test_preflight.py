@@ -99,6 +99,11 @@ def test_many_pictures_make_one_sentence() -> None:
     assert sentence.startswith("0.png, 1.png, 2.png and 9 more are without words")
 
 
+def test_pictures_that_share_a_caption_file_are_named() -> None:
+    (sentence,) = said(picture("a.jpg"), picture("a.png"), picture("b.png"), picture("10_x/a.png"))
+    assert sentence == "a.jpg, a.png are of one name but for the ending, and share one caption file."
+
+
 def test_captions_that_no_prompt_uses_matter_to_nobody() -> None:
     assert said(picture("a.png", ""), picture("b.png", "foo"), line="a [name]") == ()
 
