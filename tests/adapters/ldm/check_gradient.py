@@ -37,17 +37,6 @@ def test_gradient_is_right_under_each_emphasis(app: App, emphasis: str) -> None:
         prove_gradient(app, session, f"({NAME}:1.1) on a table")
 
 
-def test_a_prompt_is_encoded_as_if_it_were_alone(app: App) -> None:
-    """Else what an embedding learns from one picture would hang on the captions of the others."""
-    prompts = ["a cat", f"a ({NAME}:1.3)", "word " * 80]
-    vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
-    with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
-        together = session.encode_prompts(prompts, vectors, [SIZE] * 3).tensors["crossattn"]
-        for prompt, row in zip(prompts, together, strict=True):
-            alone = session.encode_prompts([prompt], vectors, [SIZE]).tensors["crossattn"][0]
-            torch.testing.assert_close(row[: len(alone)], alone, rtol=1e-4, atol=1e-5)
-
-
 def prove_gradient(app: App, session: TrainingSession, prompt: str) -> None:
     """Central differences along each encoder's gradient."""
     vectors = {e.name: app.host.token_vectors([736, 2368], e.name) for e in app.host.model().encoders}

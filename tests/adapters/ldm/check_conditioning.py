@@ -1,0 +1,41 @@
+"""What a prompt becomes in training, against what it becomes in the WebUI's own pictures."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from lib_ti.adapters.webui.options import options_set
+from lib_ti.app import App
+from lib_ti.host import PictureSize, SessionRequest
+from tests.adapters.ldm.conftest import NAME, ROWS
+
+SIZE = PictureSize(64, 64, 0, 0, 64, 64)
+
+
+@pytest.mark.parametrize("emphasis", ["None", "Ignore", "Original", "No norm"])
+def test_training_reads_a_prompt_as_the_webui_itself_does(app: App, sd_model: Any, emphasis: str) -> None:
+    from modules.prompt_parser import SdConditioning
+
+    ids = app.host.tokenize("red cat")
+    vectors = {e.name: app.host.token_vectors(ids, e.name) for e in app.host.model().encoders}
+    named = ["", f"a photo of a {NAME}", f"a [{NAME}] on (a table:1.3) BREAK and {NAME}", "word " * 80 + NAME]
+    with options_set(emphasis=emphasis), torch.no_grad():
+        with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+            read = [session.encode_prompts([prompt], vectors, [SIZE]).tensors for prompt in named]
+        for prompt, ours in zip(named, read, strict=True):
+            spelled = SdConditioning([prompt.replace(NAME, "red cat")], width=64, height=64)
+            own = sd_model.get_learned_conditioning(spelled)
+            for key, theirs in (own if isinstance(own, dict) else {"crossattn": own}).items():
+                assert torch.equal(ours[key], theirs), (prompt, key)
+
+
+def test_a_prompt_is_encoded_as_if_it_were_alone(app: App) -> None:
+    """Else what an embedding learns from one picture would hang on the captions of the others."""
+    prompts = ["a cat", f"a ({NAME}:1.3)", "word " * 80]
+    vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
+        together = session.encode_prompts(prompts, vectors, [SIZE] * 3).tensors["crossattn"]
+        for prompt, row in zip(prompts, together, strict=True):
+            alone = session.encode_prompts([prompt], vectors, [SIZE]).tensors["crossattn"][0]
+            torch.testing.assert_close(row[: len(alone)], alone, rtol=1e-4, atol=1e-5)
