@@ -49,7 +49,7 @@ def _loras_merged_with_gradients() -> AbstractContextManager[None]:
     """Where Forge merges LoRAs anew at each use of a weight ("fp16 LoRA"), it does so in inference mode."""
     parts = [part for name, part in list(sys.modules.items()) if name.startswith("backend.")]
     owners = [part for part in parts if hasattr(part, "merge_lora_to_weight")]
-    merge = owners[0].merge_lora_to_weight
+    merge = next((owner.merge_lora_to_weight for owner in owners), None)
     return attributes_set(owners, merge_lora_to_weight=getattr(merge, "__wrapped__", merge))
 
 
