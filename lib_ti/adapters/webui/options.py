@@ -9,7 +9,10 @@ from typing import Any
 
 @contextmanager
 def options_set(**values: Any) -> Iterator[None]:
-    """Settings have `values` meanwhile. Past the setters, which would act on a change, and refuse one where settings are frozen."""
+    """Settings have `values` meanwhile, but for what the user changes meanwhile, which stays.
+
+    Past the setters, which would act on a change, and refuse one where settings are frozen.
+    """
     from modules import shared
 
     data = shared.opts.data
@@ -18,7 +21,7 @@ def options_set(**values: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in values:
+        for name in [name for name, value in values.items() if data.get(name) is value]:
             if name in kept:
                 data[name] = kept[name]
             else:
