@@ -205,9 +205,11 @@ def _silent_threads() -> list[Any]:
 
 def _comment_modules() -> list[Any]:
     """Of the WebUI's file for comments, which it runs as a script, and some WebUIs import as well."""
-    from modules import script_loading
+    from modules import script_loading, scripts
 
-    loaded = {Path(path).parts[-2:]: module for path, module in script_loading.loaded_scripts.items()}
+    run = [(one.path, one.module) for one in scripts.scripts_data]
+    run += getattr(script_loading, "loaded_scripts", {}).items()  # Forge's file holds no script; Classic keeps no list
+    loaded = {Path(path).parts[-2:]: module for path, module in run}
     modules = (
         loaded.get(("processing_scripts", "comments.py")),
         sys.modules.get("modules.processing_scripts.comments"),

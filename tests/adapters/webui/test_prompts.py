@@ -84,9 +84,10 @@ def host(tmp_path: Path) -> WebuiHost:
     return WebuiHost(tmp_path)
 
 
-@pytest.fixture
-def webui(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    comments = SimpleNamespace(strip_comments=strip_comments)
+@pytest.fixture(params=["A1111", "Forge", "Classic"])
+def webui(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """They differ in where they keep the file for comments that they have run."""
+    file, comments = "/webui/modules/processing_scripts/comments.py", SimpleNamespace(strip_comments=strip_comments)
     styles = SimpleNamespace(
         apply_styles_to_prompt=lambda prompt, styles: ", ".join([prompt, *styles]),
         apply_negative_styles_to_prompt=lambda prompt, styles: prompt,
@@ -96,7 +97,8 @@ def webui(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     parts: dict[str, dict[str, Any]] = {
         "processing": {"StableDiffusionProcessing": type("StableDiffusionProcessing", (Processing,), {})},
         "extra_networks": {"parse_prompt": parse_prompt},
-        "script_loading": {"loaded_scripts": {"/webui/modules/processing_scripts/comments.py": comments}},
+        "script_loading": {} if request.param == "Classic" else {"loaded_scripts": {file: comments}},
+        "scripts": {"scripts_data": [] if request.param == "Forge" else [SimpleNamespace(path=file, module=comments)]},
         "shared": {"opts": options, "prompt_styles": styles, "sd_model": SimpleNamespace()},
     }
     modules = ModuleType("modules")
