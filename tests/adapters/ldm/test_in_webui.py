@@ -1,6 +1,7 @@
 """The contract of every host, and what only a WebUI can break, inside a real one: `pytest --webui-root DIR`.
 
-WEBUI_CHECKPOINTS names checkpoint files of it, apart by commas (else it takes its own choice); WEBUI_PYTHON its Python.
+WEBUI_CHECKPOINTS names checkpoint files of it, apart by commas (else it takes its own choice); WEBUI_PYTHON its Python;
+WEBUI_REFERENCE a folder in which WebUIs are compared with each other (check_reference.py).
 """
 
 import os
