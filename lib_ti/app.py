@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -18,6 +18,7 @@ from lib_ti.events import Emit
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 from lib_ti.pictures import Pictures
+from lib_ti.remaking import Remaking
 
 if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
     from PIL.Image import Image
@@ -57,6 +58,7 @@ class App:
         self.host = host
         self.jobs = Jobs()
         self.pictures = Pictures(host)
+        self.remaking = Remaking(host, self.library, self.make_again)
         self.submitted: dict[str, Any] = {}
         """The settings of the newest training, which a page that is built anew shows."""
         # Kept from one request to the next. Pages, API and job are threads of their own: a whole is put in place, and what was
@@ -127,7 +129,7 @@ class App:
             return [merged]
         return fit_to_chunk(merged, "crop" if config.over == "crop" else "split")
 
-    def make_again(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Iterator[Remade]:
+    def make_again(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Generator[Remade, None, None]:
         """Make files again for the loaded model by their recipes and `AgainConfig` values: each as it is done, or why not."""
         from lib_ti.again import make_again
 

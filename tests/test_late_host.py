@@ -40,5 +40,9 @@ def test_to_inspect_and_to_make_again_loads_it(tmp_path: Path) -> None:
     seen = actions.inspect({"source": "embedding", "file": "star.safetensors"})
     assert seen.good, seen.html
     host.loaded = False
-    (outcome,) = actions.again.listed("", {})
-    assert outcome.good, outcome.html
+    assert actions.again.start("", {}).good
+    job = actions.app.remaking.jobs.current
+    assert job
+    assert job.wait(60)
+    assert job.snapshot.state == "finished", job.snapshot.failure
+    assert host.loaded

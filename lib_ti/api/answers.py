@@ -194,6 +194,25 @@ class FailureAnswer(Answer):
     expected: bool = Field(description="False for a bug, whose traceback is in the log.")
 
 
+class RemadeAnswer(Answer):
+    file: str
+    made: MadeAnswer | None = Field(description="Its new form.")
+    fault: str = Field(description="Why there is none; else empty.")
+
+
+class AgainAnswer(Answer):
+    """The making again that goes on, else the one that was last."""
+
+    job: int = Field(description="Counts up with each job; 0 where there was none.")
+    state: str = Field(description="idle, planning, stopping, finished, stopped or failed.")
+    active: bool
+    total: int = Field(description="Files to make; those of the loaded model already are passed over.")
+    done: int
+    seconds_left: float | None
+    files: list[RemadeAnswer] = Field(description="Those that are done.")
+    failure: FailureAnswer | None
+
+
 class StatusAnswer(Answer):
     """The run that goes on, else the one that ran last."""
 

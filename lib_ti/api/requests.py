@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lib_ti.config.again import AgainConfig
 from lib_ti.config.inspect import GROUPINGS
 from lib_ti.config.option import option
 from lib_ti.errors import Fault
@@ -65,6 +66,18 @@ class ConvertRequest:
     )
     clip_g: str = option("", "Words for clip_g", "With family sdxl, while an SDXL model is loaded.")
     overwrite: bool = option(False, "Overwrite", "Replace files that exist.")
+
+
+@dataclass(frozen=True)
+class AgainRequest(AgainConfig):
+    filter: str = option(
+        "", "Filter", "Words that must all stand somewhere, as GET library takes them; empty: the whole library."
+    )
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    action: str = option("", "Action", "Done after the file in progress.", choices=("stop",), required=True)
 
 
 @dataclass(frozen=True)

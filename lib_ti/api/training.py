@@ -23,7 +23,7 @@ from lib_ti.api.route import BODY, about
 from lib_ti.api.values import NotFound, NotRunning, Values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.events import PreviewReady
+from lib_ti.events import Failed, PreviewReady
 from lib_ti.jobs.snapshot import Snapshot
 
 EXAMPLE = {
@@ -112,8 +112,11 @@ def preview_answer(preview: PreviewReady) -> PreviewAnswer:
     return PreviewAnswer(step=preview.step, prompt=preview.prompt, seed=preview.seed, file=str(preview.path))
 
 
+def failure_answer(failure: Failed | None) -> FailureAnswer | None:
+    return FailureAnswer(message=failure.message, hint=failure.hint, expected=failure.expected) if failure else None
+
+
 def status_answer(snapshot: Snapshot, since: int = -1) -> StatusAnswer:
-    failure = snapshot.failure
     return StatusAnswer(
         job=snapshot.job,
         name=snapshot.name,
@@ -146,7 +149,5 @@ def status_answer(snapshot: Snapshot, since: int = -1) -> StatusAnswer:
         ],
         preview=preview_answer(snapshot.previews[-1]) if snapshot.previews else None,
         result=str(snapshot.result) if snapshot.result else None,
-        failure=FailureAnswer(message=failure.message, hint=failure.hint, expected=failure.expected)
-        if failure
-        else None,
+        failure=failure_answer(snapshot.failure),
     )

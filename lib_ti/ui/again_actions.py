@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.app import App
 from lib_ti.config.again import AgainConfig
 from lib_ti.errors import TIError
+from lib_ti.jobs.snapshot import Snapshot
+from lib_ti.remaking import Progress
 from lib_ti.ui import render, wording
 from lib_ti.ui.actions import Outcome, refused
 from lib_ti.ui.escape import escape
@@ -34,36 +36,50 @@ class AgainActions:
             return Outcome(_faults([done])), None
         return Outcome(render.made([done.made], wording.MERGED_NEXT), good=True), done.made.path
 
-    def listed(self, typed: str, values: Mapping[str, Any]) -> Iterator[Outcome]:
-        """All that the filter `typed` lets through and that are not of the loaded model: first how far it is, then the result."""
-        done: list[Remade] = []
+    def start(self, typed: str, values: Mapping[str, Any]) -> Outcome:
+        """All that the filter `typed` lets through and that are not of the loaded model, in a job of its own."""
         try:
-            model = self.app.host.model()  # loaded now, where it is not yet
-            entries = [entry for entry in self.app.library(typed=typed) if entry.header]
-            paths = [entry.path for entry in entries if entry.match(model) != "this"]
-            for one in self.app.make_again(paths, values):
-                done.append(one)
-                yield Outcome(_progress(len(done), len(paths), one))
+            self.app.remaking.start(values, typed)
         except TIError as error:
-            yield refused(error, AgainConfig)
-            return
-        yield Outcome(_summary(done), good=True)
+            return refused(error, AgainConfig)
+        return Outcome(good=True)
+
+    def stop(self) -> None:
+        if self.app.remaking.jobs.current:
+            self.app.remaking.jobs.current.control.stop()
 
 
-def _progress(done: int, total: int, one: Remade) -> str:
-    told = wording.AGAIN_PROGRESS.format(done=done, total=total)
+def remaking(snapshot: Snapshot, progress: Progress) -> str:
+    """How far the newest job is that makes files again, then what came of it; nothing where there was none."""
+    if snapshot.state == "idle":
+        return ""
+    if snapshot.active:
+        return _card(snapshot, progress)
+    if snapshot.failure:
+        return render.failure(snapshot.failure)
+    return _summary(progress, snapshot.state == "stopped")
+
+
+def _card(snapshot: Snapshot, progress: Progress) -> str:
+    told = wording.AGAIN_PROGRESS.format(done=len(progress.done), total=progress.total) if progress.total else ""
+    left = "" if progress.seconds_left is None else f"Time left <b>{render.duration(progress.seconds_left)}</b>"
+    state = wording.STATES["stopping"] if snapshot.state == "stopping" else wording.REMAKING
     return (
-        f'<section class="ti_lab_card ti_lab_progress"><div class="ti_lab_row"><b>{escape(one.path.stem)}</b>'
-        f'<span class="ti_lab_count">{told}</span></div>'
-        f'<div class="ti_lab_bar" role="progressbar"><i style="width:{100 * done / total:.2f}%"></i></div></section>'
+        f'<section class="ti_lab_card ti_lab_progress"><div class="ti_lab_row"><span class="ti_lab_state running">{state}</span>'
+        f'<b>{escape(snapshot.status)}</b><span class="ti_lab_count">{told}</span></div><div class="ti_lab_bar" '
+        f'role="progressbar"><i style="width:{100 * (snapshot.fraction or 0):.2f}%"></i></div>'
+        f'<div class="ti_lab_facts"><span>{left}</span></div></section>'
     )
 
 
-def _summary(done: Sequence[Remade]) -> str:
-    if not done:
+def _summary(progress: Progress, stopped: bool) -> str:
+    done = progress.done
+    if not done and not stopped:
         return f'<p class="ti_lab_empty">{wording.AGAIN_NOTHING}</p>'
     made, faults = [one.made for one in done if one.made], [one for one in done if one.made is None]
     told = wording.AGAIN_DONE.format(made=len(made), faults=len(faults))
+    if stopped:
+        told += " " + wording.AGAIN_STOPPED.format(left=progress.total - len(done))
     noted = [(one.name, " ".join(one.notes)) for one in made if one.notes]
     notes = "".join(f"<p>{escape(name)}: {escape(words)}</p>" for name, words in noted[:MOST_NAMES])
     if len(noted) > MOST_NAMES:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from lib_ti.config.again import AgainConfig
-from lib_ti.ui import compat, ids
+from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions import Outcome
 from lib_ti.ui.form import Form
 
@@ -17,6 +17,7 @@ from lib_ti.ui.form import Form
 class AgainPanel:
     form: Form
     make: Any
+    stop: Any
     result: Any
 
     @property
@@ -29,10 +30,12 @@ class AgainPanel:
         return {self.result: result, **self.form.show_faults(outcome.faults)}
 
 
-def build_again(panel: str, label: str) -> AgainPanel:
-    """`panel` tells the ids of two such parts apart."""
+def build_again(panel: str, label: str, job: bool = False) -> AgainPanel:
+    """`panel` tells the ids of two such parts apart. One that starts a `job` can also stop it."""
     form = Form(panel, AgainConfig, {})
     form.row("name", "folder", "overwrite")
     with gr.Row(elem_classes=[ids.BUTTONS]):
         make = compat.button(label, size="sm", elem_id=ids.part_id(f"make_{panel}"))
-    return AgainPanel(form, make, compat.html(visible=False, elem_id=ids.part_id(f"made_{panel}")))
+        about: dict[str, Any] = {"interactive": False, "visible": job, "size": "sm"}
+        stop = compat.button(wording.STOP, elem_id=ids.part_id(f"stop_{panel}"), **about)
+    return AgainPanel(form, make, stop, compat.html(visible=job, elem_id=ids.part_id(f"made_{panel}")))

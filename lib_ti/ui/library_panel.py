@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,6 @@ from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.again_panel import AgainPanel, build_again
 from lib_ti.ui.embedding_actions import EmbeddingActions
 
-PACE = 0.5
-"""Seconds between two updates of the progress: of updates that come close together, gradio 6 may show the first alone."""
-
 
 @dataclass(frozen=True)
 class LibraryPanel:
@@ -23,6 +19,11 @@ class LibraryPanel:
     refresh: Any
     shown: Any
     again: AgainPanel
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What changes with a job that makes files again."""
+        return [self.again.make, self.again.stop, self.shown]
 
 
 def build_library() -> LibraryPanel:
@@ -39,33 +40,47 @@ def build_library() -> LibraryPanel:
             refresh = compat.button(wording.REFRESH, scale=1, min_width=110, size="sm", elem_id=ids.part_id("refresh"))
         with gr.Accordion(wording.MAKE_AGAIN, open=False, elem_id=ids.part_id("library_again")):
             compat.html(f'<p class="ti_lab_soft">{wording.AGAIN_HELP}</p>')
-            again = build_again("again_all", wording.MAKE_LISTED_AGAIN)
+            again = build_again("again_all", wording.MAKE_LISTED_AGAIN, job=True)
         shown = compat.html(elem_id=ids.part_id("library"))
     return LibraryPanel(typed, refresh, shown, again)
 
 
-def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any) -> None:
-    """`tab` holds the panel: whoever opens it sees the folder as it is now."""
+def show_remade(panel: LibraryPanel, actions: EmbeddingActions, active: bool, typed: str) -> dict[Any, Any]:
+    """The buttons as the newest job that makes files again has them; once it is over, the list as it is by then."""
+    buttons = {
+        panel.again.make: gr.update(interactive=not active),
+        panel.again.stop: gr.update(interactive=active),
+    }
+    return buttons if active else {**buttons, panel.shown: gr.update(value=actions.library(typed))}
 
-    def show(quick: bool) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
+
+Refresh = Callable[[dict[Any, Any]], dict[Any, Any]]
+
+
+def wire_library(
+    panel: LibraryPanel, actions: EmbeddingActions, tab: Any, refresh: Refresh, page: set[Any], outputs: list[Any]
+) -> None:
+    """`tab` holds the panel: whoever opens it sees the folder as it is now. `refresh` takes the components of `page` and
+    returns updates for those of `outputs`: the running job, as it is now."""
+
+    def show(quick: bool) -> Refresh:
         def shown(data: dict[Any, Any]) -> dict[Any, Any]:
             return {panel.shown: gr.update(value=actions.library(str(data[panel.typed] or ""), quick))}
 
         return shown
 
-    def make_again(data: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
-        typed, form = str(data[panel.typed] or ""), panel.again.form
-        told, shown = time.monotonic(), dict[Any, Any]()
-        for outcome in actions.again.listed(typed, form.values(data)):
-            shown = panel.again.show(outcome)
-            if time.monotonic() - told >= PACE:
-                told = time.monotonic()
-                yield shown
-        time.sleep(max(0.0, told + PACE - time.monotonic()))
-        yield {**shown, panel.shown: gr.update(value=actions.library(typed))}
+    def make_again(data: dict[Any, Any]) -> dict[Any, Any]:
+        outcome = actions.again.start(str(data[panel.typed] or ""), panel.again.form.values(data))
+        shown = panel.again.form.show_faults(outcome.faults)
+        return {**shown, **(refresh(data) if outcome.good else {panel.again.result: gr.update(value=outcome.html)})}
 
-    made = [*panel.again.shown, panel.shown]
-    compat.on(panel.again.make.click, make_again, panel.again.form.inputs | {panel.typed}, made, queue=True)
+    def stop(data: dict[Any, Any]) -> dict[Any, Any]:
+        actions.again.stop()
+        return refresh(data)
+
+    made = list(dict.fromkeys([*panel.again.shown, *outputs]))
+    compat.on(panel.again.make.click, make_again, panel.again.form.inputs | page, made)
+    compat.on(panel.again.stop.click, stop, page, outputs)
     compat.on(panel.typed.change, show(quick=True), {panel.typed}, [panel.shown], typing=True)
     for event in (panel.refresh.click, tab.select):
         compat.on(event, show(quick=False), {panel.typed}, [panel.shown])

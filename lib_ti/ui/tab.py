@@ -17,7 +17,7 @@ from lib_ti.ui.dataset_actions import DatasetActions
 from lib_ti.ui.dataset_panel import build_dataset, show_ending, wire_dataset
 from lib_ti.ui.embedding_actions import EmbeddingActions
 from lib_ti.ui.inspect_panel import build_inspect, open_file, show_files, wire_inspect
-from lib_ti.ui.library_panel import build_library, wire_library
+from lib_ti.ui.library_panel import build_library, show_remade, wire_library
 from lib_ti.ui.merge_panel import build_merge, wire_merge
 from lib_ti.ui.train_panel import TrainPanel, build_train, wire_train
 from lib_ti.ui.view import View, choose, view_of
@@ -59,16 +59,18 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             pulse = compat.html(_pulse(None), elem_id=ids.PULSE)
         shown, chosen = gr.State({}), gr.State(None)
 
-        parts = {"model": header, **train.parts, "prepared": dataset.progress}
-        page = {shown, chosen}
+        parts = {"model": header, **train.parts, "prepared": dataset.progress, "remade": library.again.result}
+        page = {shown, chosen, library.typed}
         run_buttons = [train.pause, train.stop, train.save_now, train.preview_now]
         faults = list(train.form.faults.values())
-        outputs = [pulse, shown, *parts.values(), train.train, train.resume, *run_buttons, *faults, *dataset.outputs]
+        outputs = [pulse, shown, *parts.values(), train.train, train.resume, *run_buttons, *faults]
+        outputs += [*dataset.outputs, *library.outputs]
 
         def refresh(data: dict[Any, Any]) -> dict[Any, Any]:
-            return updates(data[shown], view_of(app, data[chosen]))
+            return updates(data, data[shown])
 
-        def updates(known: Mapping[str, str], view: View) -> dict[Any, Any]:
+        def updates(data: dict[Any, Any], known: Mapping[str, str]) -> dict[Any, Any]:
+            view = view_of(app, data[chosen])
             changed = view.changed(known)
             result = {pulse: _pulse(view), shown: view.fingerprints}
             result |= {parts[name]: gr.update(value=html) for name, html in view.parts.items() if name in changed}
@@ -76,6 +78,8 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
                 result |= _buttons(train, view)
             if "preparing" in changed:
                 result |= show_ending(dataset, dataset_actions)
+            if "remaking" in changed and view.remake:
+                result |= show_remade(library, embedding_actions, view.remaking, str(data[library.typed] or ""))
             if "ending" in changed and app.jobs.current and not view.active:
                 result |= train.form.show_faults(faults_of(app.jobs.current.error))
             return result
@@ -83,7 +87,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
         fields = [*train.form.components.values(), dataset.folder]
 
         def opened(data: dict[Any, Any]) -> dict[Any, Any]:
-            filled = {**train.form.fill(app.submitted), **updates({}, view_of(app, data[chosen]))}
+            filled = {**train.form.fill(app.submitted), **updates(data, {})}
             # By way of the script: this answer may be late, and what the user has typed by then must stay.
             told = [(field.value, filled.pop(field, {}).get("value", field.value)) for field in fields]
             return {**filled, filling: json.dumps(told)}
@@ -117,7 +121,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
         wire_train(train, actions, refresh, page, outputs)
         wire_merge(merge, embedding_actions, train.form, go_to)
         wire_inspect(inspect, embedding_actions, merge.form, go_to)
-        wire_library(library, embedding_actions, library_tab)
+        wire_library(library, embedding_actions, library_tab, refresh, page, outputs)
     return tab
 
 
@@ -125,7 +129,7 @@ def _pulse(view: View | None) -> str:
     """What the script reads: that an answer has come, and whether to ask again soon."""
     if view is None:
         return '<i data-tick=""></i>'
-    return f'<i data-tick="{next(_ticks)}" data-active="{int(view.active or view.preparing)}"></i>'
+    return f'<i data-tick="{next(_ticks)}" data-active="{int(view.active or view.preparing or view.remaking)}"></i>'
 
 
 def _buttons(train: TrainPanel, view: View) -> dict[Any, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib_ti.app import App
 from lib_ti.errors import TIError
-from lib_ti.ui import album, render, wording
+from lib_ti.ui import again_actions, album, render, wording
 
 PARTS = ("model", "progress", "curves", "preview", "strip", "plan", "log")
 
@@ -21,8 +21,8 @@ Chosen = tuple[int, Path]
 
 @dataclass(frozen=True)
 class View:
-    """`parts`: HTML by name. `active` tells that a training runs, `preparing` that pictures are prepared; `pause_label` what the
-    pause button would do."""
+    """`parts`: HTML by name. `active` tells that a training runs, `preparing` that pictures are prepared, `remaking` that files
+    are made again, each with the number of its job; `pause_label` what the pause button would do."""
 
     parts: dict[str, str]
     job: int
@@ -30,21 +30,24 @@ class View:
     pause_label: str
     preparation: int = 0
     preparing: bool = False
+    remake: int = 0
+    remaking: bool = False
 
     @property
     def fingerprints(self) -> dict[str, str]:
         about = {name: blake2b(html.encode(), digest_size=8).hexdigest() for name, html in self.parts.items()}
         about |= {"buttons": f"{self.active} {self.pause_label}", "ending": f"{self.job} {self.active}"}
-        return about | {"preparing": f"{self.preparation} {self.preparing}"}
+        about |= {"preparing": f"{self.preparation} {self.preparing}", "remaking": f"{self.remake} {self.remaking}"}
+        return about
 
     def changed(self, shown: Shown) -> set[str]:
-        """The parts, and "buttons", "ending" and "preparing" among them, that a browser does not show as they are now."""
+        """The parts, and "buttons", "ending", "preparing" and "remaking" among them, that a browser does not show as they are now."""
         return {name for name, fingerprint in self.fingerprints.items() if shown.get(name) != fingerprint}
 
 
 def view_of(app: App, chosen: Chosen | None = None) -> View:
     job = app.jobs.current
-    snapshot, prepared = app.jobs.snapshot, app.pictures.jobs.snapshot
+    snapshot, prepared, remade = app.jobs.snapshot, app.pictures.jobs.snapshot, app.remaking.jobs.snapshot
     paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
     newest = len(paths) - 1
     large = paths.index(chosen) if chosen in paths else newest
@@ -57,10 +60,13 @@ def view_of(app: App, chosen: Chosen | None = None) -> View:
         "plan": render.plan(snapshot.plan, open_=not snapshot.history.points),
         "log": render.log(snapshot),
         "prepared": album.preparation(prepared),
+        "remade": again_actions.remaking(remade, app.remaking.progress),
     }
     waiting = job is not None and snapshot.active and job.control.paused
     pause = wording.CONTINUE if waiting else wording.PAUSE
-    return View(parts, snapshot.job, snapshot.active, pause, prepared.job, prepared.active)
+    return View(
+        *(parts, snapshot.job, snapshot.active, pause, prepared.job, prepared.active, remade.job, remade.active)
+    )
 
 
 def choose(app: App, number: str) -> Chosen | None:

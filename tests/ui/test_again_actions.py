@@ -1,7 +1,10 @@
 """What the user sees who loads another model: which files are not of it, and how they are made again."""
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +12,13 @@ import torch
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.files import load_embedding, save_embedding
+from lib_ti.ui.again_actions import remaking
 from lib_ti.ui.embedding_actions import EmbeddingActions
 from tests.test_again import Finetune
 from tests.toy_host import ToyHost
 
 Made = Callable[..., Path]
+SOON = 60
 
 
 @pytest.fixture
@@ -81,27 +86,85 @@ def test_nothing_is_overwritten_unasked_and_faults_stand_beside_their_fields(act
     assert path.read_bytes() == before
 
 
-def test_a_whole_list_is_made_again_with_its_progress(actions: EmbeddingActions, merged: Made, tmp_path: Path):
+def wait(actions: EmbeddingActions) -> str:
+    """What is shown at the end."""
+    job = actions.app.remaking.jobs.current
+    assert job
+    assert job.wait(SOON)
+    return remaking(job.snapshot, actions.app.remaking.progress)
+
+
+def test_a_whole_list_is_made_again_and_what_came_of_it_told(actions: EmbeddingActions, merged: Made, tmp_path: Path):
     for name in ("ant", "bee", "moth"):
         merged(name)
     merged("swarm", "'ant'+'bee'")
     save_embedding(Embedding("wild <b>", {"clip_l": torch.ones(1, 6)}), tmp_path / "embeddings" / "wild <b>.pt")
-    *steps, last = [outcome.html for outcome in actions.again.listed("", {"overwrite": True})]
-    assert ["1 of 5" in steps[0], "5 of 5" in steps[-1]] == [True, True]
+    assert remaking(actions.app.remaking.jobs.snapshot, actions.app.remaking.progress) == ""
+    assert actions.again.start("", {"overwrite": True}).good
+    last = wait(actions)
     assert "Made again: 4. Not made: 1." in last
     assert "wild &lt;b&gt;:" in last
     assert "loaded is" not in actions.library("bee")
-    assert "Made again: 0. Not made: 1." in list(actions.again.listed("", {"overwrite": True}))[-1].html
-    (nothing,) = actions.again.listed("moth", {})
-    assert "Nothing to do" in nothing.html
+    assert actions.again.start("", {"overwrite": True}).good
+    assert "Made again: 0. Not made: 1." in wait(actions)
+    assert actions.again.start("moth", {}).good
+    assert "Nothing to do" in wait(actions)
+
+
+def test_it_shows_how_far_it_is_and_stops_when_told_with_whole_files(
+    actions: EmbeddingActions, merged: Made, monkeypatch: pytest.MonkeyPatch
+):
+    paths = [merged(name) for name in ("ant", "bee", "moth")]
+    go_on, arrived = threading.Semaphore(2), threading.Event()
+    make = actions.app.make_again
+
+    def slowly(*given: Any) -> Iterator[Any]:
+        for one in make(*given):
+            go_on.acquire()
+            yield one
+            arrived.set()
+
+    monkeypatch.setattr(actions.app.remaking, "_make", slowly)
+    assert actions.again.start("", {"overwrite": True}).good
+    assert arrived.wait(SOON)
+    job = actions.app.remaking.jobs.current
+    assert job
+    while job.snapshot.fraction != 2 / 3:
+        time.sleep(0.01)
+    html = remaking(job.snapshot, actions.app.remaking.progress)
+    assert "2 of 3" in html
+    assert "Time left" in html
+    assert "still running" in actions.again.start("", {}).html
+    actions.again.stop()
+    assert "Stopping" in remaking(job.snapshot, actions.app.remaking.progress)
+    go_on.release()
+    assert "Made again: 3. Not made: 0." in wait(actions)
+    assert all(load_embedding(path).model_name == "fine tune/v2" for path in paths)
+
+
+def test_what_is_stopped_before_its_end_leaves_the_rest_as_it_was(actions: EmbeddingActions, merged: Made):
+    ant, bee = merged("ant"), merged("bee").read_bytes()
+    make = actions.app.make_again
+
+    def stopping(*given: Any) -> Iterator[Any]:
+        for one in make(*given):
+            actions.again.stop()
+            yield one
+
+    actions.app.remaking._make = stopping  # type: ignore[assignment]
+    assert actions.again.start("", {"overwrite": True}).good
+    assert "Made again: 1. Not made: 0. Stopped; still to do: 1." in wait(actions)
+    assert load_embedding(ant).model_name == "fine tune/v2"
+    assert ant.with_stem("bee").read_bytes() == bee
 
 
 def test_the_filter_bounds_what_is_made_again(actions: EmbeddingActions, merged: Made):
     merged("ant")
     bee = merged("bee").read_bytes()
-    list(actions.again.listed("ant", {"overwrite": True}))
+    actions.again.start("ant", {"overwrite": True})
+    wait(actions)
     folder = actions.app.embeddings_folder()
     assert load_embedding(folder / "ant.safetensors").model_name == "fine tune/v2"
     assert (folder / "bee.safetensors").read_bytes() == bee
-    (refused,) = actions.again.listed("bee", {"name": ""})
+    refused = actions.again.start("bee", {"name": ""})
     assert [fault.where for fault in refused.faults] == ["name"]
