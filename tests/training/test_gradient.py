@@ -1,14 +1,16 @@
 """A user would lose: the right gradient, and the promise that batch size and accumulation do not change the result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from lib_ti.config.train import LossPart
 from lib_ti.host import Conditioning, PictureSize, SessionRequest
-from lib_ti.training.gradient import Sample, accumulate_gradient, batch_error, group_by_shape
+from lib_ti.training import gradient as module
+from lib_ti.training.gradient import Sample, accumulate_gradient, batch_error, group_by_shape, loss_scales
 from tests.toy_host import ToyHost, ToySession
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
@@ -125,3 +127,70 @@ def test_half_precision_scale_leaves_the_gradient_as_it_is(
     )  # the toy computes in float32 whatever it says: only the scale acts
     for name, got in gradient(session, make_samples(6), 3).items():
         torch.testing.assert_close(got, full[name], rtol=1e-5, atol=1e-7)
+
+
+class _Layer(torch.autograd.Function):
+    """One that changes nothing, and whose gradient is in float16 and `size` times as large as its output's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, size: float) -> torch.Tensor:
+        ctx.size = size
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return (gradient * ctx.size).half().float() / ctx.size, None
+
+
+class HalfSession(ToySession):
+    """Text encoder and UNet in float16, as in a WebUI; inside the UNet gradients are `size` times as large as at its output."""
+
+    dtype = torch.float16
+    size = 1e-5
+
+    def encode_prompts(
+        self, prompts: Sequence[str], vectors: Mapping[str, torch.Tensor], sizes: Sequence[PictureSize]
+    ) -> Conditioning:
+        plain = super().encode_prompts(prompts, {name: v.half().float() for name, v in vectors.items()}, sizes)
+        return Conditioning({key: tensor.half() for key, tensor in plain.tensors.items()})
+
+    def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
+        read = Conditioning({key: tensor.half().float() for key, tensor in conditioning.tensors.items()})
+        output: torch.Tensor = _Layer.apply(super().predict(noisy, timesteps, read), self.size)  # type: ignore[no-untyped-call]
+        return output
+
+
+def large_samples() -> list[Sample]:
+    chance = torch.Generator().manual_seed(1)
+    pairs = [torch.randn(2, 4, 64, 64, generator=chance) for _ in range(15)]
+    return [Sample("a photo of foo", SIZE, *pair, 61 * number) for number, pair in enumerate(pairs)]
+
+
+def prove_close(got: dict[str, torch.Tensor], full: dict[str, torch.Tensor]) -> None:
+    for name, expected in full.items():
+        assert got[name].dtype == torch.float32
+        assert torch.cosine_similarity(got[name].flatten(), expected.flatten(), dim=0) > 0.999
+        assert got[name].norm() / expected.norm() == pytest.approx(1, abs=0.01)
+
+
+@pytest.fixture(params=["sd1", "sdxl"])
+def half(request: pytest.FixtureRequest, tmp_path: Path) -> HalfSession:
+    return HalfSession(ToyHost(tmp_path, request.param), SessionRequest("foo", 2))
+
+
+def test_half_precision_loses_nothing_in_many_large_pictures(half: HalfSession, monkeypatch: Any) -> None:
+    """A number's share of the mean loss is too small for float16 there."""
+    full = gradient(ToySession(half.host, half.request), large_samples(), 5)
+    prove_close(gradient(half, large_samples(), 5), full)
+    monkeypatch.setattr(module, "loss_scales", lambda *_: [1.0])
+    lost = gradient(half, large_samples(), 5)
+    assert all(lost[name].norm() < 0.1 * full[name].norm() for name in full)
+
+
+def test_half_precision_that_overflows_is_taken_again_with_a_smaller_scale(half: HalfSession, monkeypatch: Any) -> None:
+    half.size = 1e5
+    full = gradient(ToySession(half.host, half.request), large_samples(), 5)
+    prove_close(gradient(half, large_samples(), 5), full)
+    monkeypatch.setattr(module, "loss_scales", lambda *given: loss_scales(*given)[:1])
+    spoiled = gradient(half, large_samples(), 5)
+    assert not any(spoiled[name].isfinite().all() for name in full)
