@@ -140,7 +140,7 @@ def _note(p: Any, required_prompts: Iterable[str]) -> None:
         return
     expressions = [parse_expression(found.text) for prompt in prompts for found in find_expressions(prompt)]
     if expressions:
-        p.extra_generation_params[EXACT] = _exact
+        p.extra_generation_params[EXACT] = _Exact()
 
 
 def _sign_off(words: Words) -> None:
@@ -152,12 +152,15 @@ def _sign_off(words: Words) -> None:
         notes["TI"] = ", ".join(name for name in notes["TI"].split(", ") if name not in words) or None
 
 
-def _exact(p: Any, index: int, prompt_text: str, negative_prompt: str, **_: Any) -> str | None:
-    """The WebUI calls it for each infotext, with its own variables by name."""
-    prompts = {PROMPT: prompt_text, NEGATIVE: negative_prompt}
-    if getattr(p, "enable_hr", False):
-        prompts |= {HIRES_PROMPT: p.all_hr_prompts[index], HIRES_NEGATIVE: p.all_hr_negative_prompts[index]}
-    return exact_prompts(prompts).get(EXACT)
+class _Exact(str):
+    """The WebUI calls it for each infotext, with its own variables by name. And a text, for Forge Classic writes the settings
+    of a job as JSON."""
+
+    def __call__(self, p: Any, index: int, prompt_text: str, negative_prompt: str, **_: Any) -> str | None:
+        prompts = {PROMPT: prompt_text, NEGATIVE: negative_prompt}
+        if getattr(p, "enable_hr", False):
+            prompts |= {HIRES_PROMPT: p.all_hr_prompts[index], HIRES_NEGATIVE: p.all_hr_negative_prompts[index]}
+        return exact_prompts(prompts).get(EXACT)
 
 
 def _parse_networks(original: Callable[[str], Any], prompt: str) -> Any:

@@ -1,5 +1,6 @@
 """A user would lose: expressions in a WebUI's prompts, and prompts without them as they ever were."""
 
+import json
 import re
 import sys
 import timeit
@@ -226,6 +227,7 @@ def test_each_infotext_brings_back_what_was_typed(install: Any, host: WebuiHost)
         prompts.restore_pasted("", parameters)
         assert (parameters["Prompt"], parameters["Negative prompt"]) == (typed[index], negative[index])
     assert exact is None  # the last one survives without
+    assert json.dumps(p.extra_generation_params), "Forge Classic tells its page so what it has made"
 
 
 def test_hires_prompts_are_kept_too(install: Any, host: WebuiHost) -> None:
