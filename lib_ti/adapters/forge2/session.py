@@ -44,7 +44,7 @@ class ForgeSession(WebuiSession):
     def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         unet = self._sd_model.forge_objects.unet.model.diffusion_model
         with quiet(self._sd_model):
-            place_for_training(self._sd_model, noisy.shape, self._request.checkpointing)
+            place_for_training(self._sd_model, noisy.shape, self.dtype, self._request.checkpointing)
         return predict(unet, self.dtype, noisy, timesteps, conditioning.tensors)
 
     def _placeholder(self, vectors: Mapping[str, Tensor]) -> AbstractContextManager[Any]:

@@ -46,13 +46,13 @@ class LdmSession(WebuiSession):
 
         tensors, sd_model = conditioning.tensors, self._sd_model
         if manages_memory(sd_model):
-            place_for_training(sd_model, noisy.shape, self._request.checkpointing)
+            place_for_training(sd_model, noisy.shape, self.dtype, self._request.checkpointing)
             return predict(sd_model.model.diffusion_model, self.dtype, noisy, timesteps, tensors)
         with devices.autocast():
             # A new dict each time: the WebUI casts its values in place.
             read = dict(tensors) if "vector" in tensors else {"c_crossattn": [tensors["crossattn"]]}
             output: Tensor = sd_model.apply_model(noisy, timesteps, read)
-        return output
+        return output.float()
 
     def _placeholder(self, vectors: Mapping[str, Tensor]) -> AbstractContextManager[Any]:
         return placeholder(self._sd_model, self._request.placeholder, self._request.vectors, vectors)

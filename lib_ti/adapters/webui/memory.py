@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from inspect import signature
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.restore import attributes_set
 
+if TYPE_CHECKING:
+    import torch
+
 _MANAGERS = ("backend.memory_management", "ldm_patched.modules.model_management")
-_KEPT, _KEPT_PARTLY = 8, 2
-"""What a training step keeps, in pictures' worth of memory, without and with checkpointing. Estimates: about twice what a CPU
-needed."""
+_KEPT = {"sd": (103_000, 22_000), "sdxl": (181_000, 26_000)}
+"""How many numbers a training step keeps for a cell of the noisy latents, without and with checkpointing: counted in UNets of
+full size with fused attention, and a tenth more. Other attention keeps more, and more yet in large pictures."""
 
 
 def manages_memory(sd_model: Any) -> bool:
@@ -25,8 +30,9 @@ def objects_with_loras(sd_model: Any) -> AbstractContextManager[None]:
     return attributes_set([sd_model], forge_objects=sd_model.forge_objects_after_applying_lora.shallow_copy())
 
 
-def place_on_device(sd_model: Any, parts: Sequence[str], room: float = 0) -> None:
-    """Have these parts of the model ("clip", "unet", "vae") on the device together, with `room` bytes left beside them.
+def place_on_device(sd_model: Any, parts: Sequence[str], room: int = 0, spare: bool = False) -> None:
+    """Have these parts of the model ("clip", "unet", "vae") on the device together, with `room` bytes left beside them; with
+    `spare` rather by leaving weights outside than by going without the room.
 
     All that a graph goes through must be named in one call: what is not named may be sent away for it. A no-op in WebUIs
     that keep the model there.
@@ -36,12 +42,25 @@ def place_on_device(sd_model: Any, parts: Sequence[str], room: float = 0) -> Non
     manager = next(sys.modules[name] for name in _MANAGERS if name in sys.modules)
     objects = sd_model.forge_objects
     patchers = {"clip": objects.clip.patcher, "unet": objects.unet, "vae": objects.vae.patcher}
-    manager.load_models_gpu([patchers[part] for part in parts], memory_required=room)
+    named = [patchers[part] for part in parts]
+    if spare and "hard_memory_preservation" in signature(manager.load_models_gpu).parameters:
+        # To Forge the room required is a reason to send other models away, but not to leave weights of these outside.
+        manager.load_models_gpu(named, hard_memory_preservation=room)
+    else:
+        manager.load_models_gpu(named, memory_required=room)
 
 
-def place_for_training(sd_model: Any, shape: Sequence[int], checkpointing: bool) -> None:
+def place_for_training(sd_model: Any, shape: Sequence[int], dtype: torch.dtype, checkpointing: bool) -> None:
     """All that a graph from prompts to noise goes through, with room for what a backward pass keeps of noisy latents
-    of `shape`: several times what a picture needs."""
+    [B, C, h, w] in a UNet that computes in `dtype`.
+
+    Weights that stay outside come in as copies, which a backward pass keeps unless it recomputes: nothing would be spared.
+    """
     if manages_memory(sd_model):
-        picture = sd_model.forge_objects.unet.memory_required(list(shape))
-        place_on_device(sd_model, ["clip", "unet"], picture * (_KEPT_PARTLY if checkpointing else _KEPT))
+        room = training_room(shape, dtype, checkpointing, sd_model.is_sdxl)
+        place_on_device(sd_model, ["clip", "unet"], room, spare=checkpointing)
+
+
+def training_room(shape: Sequence[int], dtype: torch.dtype, checkpointing: bool, sdxl: bool) -> int:
+    """In bytes; without weights."""
+    return shape[0] * prod(shape[2:]) * dtype.itemsize * _KEPT["sdxl" if sdxl else "sd"][checkpointing]
