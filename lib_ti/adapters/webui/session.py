@@ -58,8 +58,11 @@ class WebuiSession(ABC):
     def encode_prompts(
         self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
     ) -> Conditioning:
-        with self._placeholder(vectors):
+        with self._placeholder(vectors) as embedding:
             encoded = self._encode(prompts, sizes)
+            lost = not count_rows(self._encoder, self._request.placeholder, embedding)
+        if lost:  # a page has had the folder read anew meanwhile, and ours went with the rest
+            return self.encode_prompts(prompts, vectors, sizes)
         return Conditioning({key: tensor.to(self.device) for key, tensor in encoded.items()})
 
     @abstractmethod

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib_ti.app import App
-from lib_ti.host import SessionRequest
+from lib_ti.host import PictureSize, SessionRequest
 from tests.adapters.ldm.conftest import NAME, ROWS
 
 
@@ -38,3 +38,20 @@ def test_rows_left_behind_by_a_moved_comma_are_not_counted(app: App) -> None:
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         assert session.placeholder_rows("word " * 70 + f", {NAME}") == ROWS
         assert session.placeholder_rows("word " * 70 + f", {NAME} word word word") == 0
+
+
+def test_a_list_of_embeddings_read_anew_in_mid_step_costs_no_gradient(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = {e.name: app.host.token_vectors([736, 2368], e.name).requires_grad_() for e in app.model().encoders}
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        encode = session._encode
+
+        def encode_after_a_refresh(*args: Any) -> Any:
+            monkeypatch.setattr(session, "_encode", encode)
+            app.host._read_embeddings()
+            return encode(*args)
+
+        monkeypatch.setattr(session, "_encode", encode_after_a_refresh)
+        conditioning = session.encode_prompts([f"a {NAME}"], vectors, [PictureSize(64, 64, 0, 0, 64, 64)])
+        assert conditioning.tensors["crossattn"].requires_grad
