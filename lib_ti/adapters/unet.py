@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
-
-from lib_ti.adapters.restore import attributes_set
 
 
 def predict(
@@ -28,14 +24,8 @@ def predict(
     return output.float()
 
 
-@contextmanager
-def checkpointed(unet: Any) -> Iterator[None]:
-    """Recompute each block's activations in the backward pass."""
-    with ExitStack() as stack:
-        for block in (*unet.input_blocks, unet.middle_block, *unet.output_blocks):
-            forward = partial(checkpoint, block.forward, use_reentrant=False)
-            stack.enter_context(attributes_set([block], forward=forward))
-        yield
+def blocks_of(unet: Any) -> list[nn.Module]:
+    return [*unet.input_blocks, unet.middle_block, *unet.output_blocks]
 
 
 @contextmanager

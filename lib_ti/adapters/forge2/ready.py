@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+from lib_ti.adapters.checkpointing import checkpointed
 from lib_ti.adapters.forge2.conditioning import quiet
 from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import attributes_set, modules_kept, random_state_kept
-from lib_ti.adapters.unet import checkpointed, norms_kept_whole
+from lib_ti.adapters.unet import blocks_of, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device
-from lib_ti.adapters.webui.networks import networks_of
+from lib_ti.adapters.webui.networks import networks_of, text_layers_of
 from lib_ti.adapters.webui.tiling import without_tiling
 
 
@@ -40,8 +41,9 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
             network.requires_grad_(False)
         stack.enter_context(norms_kept_whole(unet))
         stack.enter_context(_loras_merged_with_gradients())
+        stack.enter_context(checkpointed(text_layers_of(sd_model)))
         if checkpointing:
-            stack.enter_context(checkpointed(unet))
+            stack.enter_context(checkpointed(blocks_of(unet)))
         yield
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 
+from lib_ti.adapters.checkpointing import checkpointed
 from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import modules_kept, random_state_kept
-from lib_ti.adapters.unet import checkpointed, norms_kept_whole
+from lib_ti.adapters.unet import blocks_of, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_on_device
+from lib_ti.adapters.webui.networks import text_layers_of
 from lib_ti.adapters.webui.tiling import without_hypertile, without_tiling
 
 
@@ -34,9 +36,10 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
             stack.enter_context(objects_with_loras(sd_model))
             place_on_device(sd_model, ["clip", "unet"])
             stack.enter_context(norms_kept_whole(sd_model.model.diffusion_model))
+            stack.enter_context(checkpointed(text_layers_of(sd_model)))
         make_ordinary([sd_model])
         stack.enter_context(modules_kept([sd_model]))
         sd_model.requires_grad_(False)
         if checkpointing:
-            stack.enter_context(checkpointed(sd_model.model.diffusion_model))
+            stack.enter_context(checkpointed(blocks_of(sd_model.model.diffusion_model)))
         yield

@@ -18,6 +18,12 @@ def networks_of(sd_model: Any) -> list[nn.Module]:
     return [objects.unet.model, objects.clip.cond_stage_model, objects.vae.first_stage_model]
 
 
+def text_layers_of(sd_model: Any) -> list[nn.Module]:
+    """The layers of all text encoders of a Forge, which casts their weights at each use."""
+    encoders = sd_model.forge_objects.clip.cond_stage_model.named_modules()
+    return [layer for name, stack in encoders if name.endswith("text_model.encoder.layers") for layer in stack]
+
+
 def device_of(sd_model: Any, part: str, otherwise: torch.device) -> torch.device:
     """Where "clip", "unet" or "vae" computes; `otherwise` in WebUIs that have one device for all. A Forge keeps text encoders on
     the CPU where fp16 is of no use, as on a Mac, and each part where its start options say."""

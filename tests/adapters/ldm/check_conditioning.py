@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from lib_ti.adapters.webui.networks import networks_of
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest
@@ -39,3 +40,22 @@ def test_a_prompt_is_encoded_as_if_it_were_alone(app: App) -> None:
         for prompt, row in zip(prompts, together, strict=True):
             alone = session.encode_prompts([prompt], vectors, [SIZE]).tensors["crossattn"][0]
             torch.testing.assert_close(row[: len(alone)], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_prompt_keeps_no_copies_of_the_text_encoders_weights(app: App, sd_model: Any) -> None:
+    """A WebUI that casts weights at each use would leave them all in the graph: gigabytes for SDXL's larger encoder."""
+    vectors = {e.name: app.host.token_vectors([736, 2368], e.name).requires_grad_() for e in app.host.model().encoders}
+    kept: dict[int, int] = {}  # bytes by place
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            session.encode_prompts([f"a photo of a {NAME}"], vectors, [SIZE])
+        weights = {t.untyped_storage().data_ptr() for root in networks_of(sd_model) for t in root.parameters()}
+    assert sum(size for place, size in kept.items() if place not in weights) < 2**20 * (
+        100 if "clip_g" in vectors else 50
+    )
