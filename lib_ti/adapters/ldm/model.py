@@ -24,11 +24,15 @@ def pending_model() -> str:
 
 
 def load_chosen() -> Any:
-    """What the WebUI does before each picture."""
+    """What the WebUI does before each picture. Raises HostError where it cannot."""
     from modules import sd_models, shared
 
     if shared.sd_model is not None:  # asking for it loads the first one
-        sd_models.reload_model_weights()
+        try:
+            sd_models.reload_model_weights()
+        except Exception as error:  # of any kind, as its loaders are many
+            name = shared.opts.sd_model_checkpoint
+            raise HostError(f"The WebUI could not load {name}: {error}", "Choose another checkpoint.") from error
     return loaded_model()
 
 
