@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lib_ti.adapters.webui.networks import device_of
 from lib_ti.adapters.webui.session import WebuiSession
-from lib_ti.host import PictureSize
+from lib_ti.host import PictureSize, SessionRequest
 
 ELSEWHERE = torch.device("meta")  # stands for an accelerator
 
@@ -32,11 +32,14 @@ class _Session(WebuiSession):
 
     def __init__(self) -> None:
         self.device = ELSEWHERE
+        self._request = SessionRequest("foo", 2)
+        self._encoder = SimpleNamespace(tokenize_line=lambda line: ([self.chunk], len(line)))
 
     @contextmanager
     def _placeholder(self, vectors: Mapping[str, Tensor]) -> Iterator[Any]:
-        self.vectors = vectors
-        yield
+        self.vectors, embedding = vectors, SimpleNamespace(vectors=2)
+        self.chunk = SimpleNamespace(tokens=[0] * 77, fixes=[SimpleNamespace(offset=0, embedding=embedding)])
+        yield embedding
 
     def _encode(self, prompts: Any, sizes: Any) -> dict[str, Tensor]:
         return {"crossattn": self.vectors["clip_l"].sum().expand(1, 77, 4), "vector": torch.zeros(1, 8)}
