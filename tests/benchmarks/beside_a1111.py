@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from tests.adapters.ldm.inside import boot
+from tests.adapters.webui.inside import boot
 
 NAME, MIB = "benchmarked", 2**20
 TRAINERS = {

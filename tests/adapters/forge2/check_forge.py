@@ -1,4 +1,4 @@
-"""What only Forge can break; run inside one by tests/adapters/ldm/test_in_webui.py."""
+"""What only Forge can break; run inside one by tests/adapters/webui/test_in_webui.py."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -14,9 +14,9 @@ from lib_ti.adapters.webui.networks import networks_of
 from lib_ti.app import App
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest
-from tests.adapters.ldm.check_gradient import prove_gradient
-from tests.adapters.ldm.check_loras import lora
-from tests.adapters.ldm.conftest import NAME, ROWS
+from tests.adapters.webui.check_gradient import prove_gradient
+from tests.adapters.webui.check_loras import lora
+from tests.adapters.webui.conftest import NAME, ROWS
 
 __all__ = ["lora"]
 

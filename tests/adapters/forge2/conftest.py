@@ -1,5 +1,5 @@
 """The fixtures of the checks that run inside any WebUI."""
 
-from tests.adapters.ldm.conftest import app, paint, sd_model, settings
+from tests.adapters.webui.conftest import app, paint, sd_model, settings
 
 __all__ = ["app", "paint", "sd_model", "settings"]

@@ -22,8 +22,7 @@ ROOT = HERE.parents[2]
 def test_everything_holds_inside_the_webui(webui_root: Path, tmp_path: Path, checkpoint: str) -> None:
     python = os.environ.get("WEBUI_PYTHON") or _python_of(webui_root)
     folders = [webui_root, tmp_path, sysconfig.get_path("purelib")]
-    checks = [*HERE.glob("check_*.py"), *(HERE.parent / "webui").glob("check_*.py")]
-    tests = [ROOT / "tests" / "contract", *sorted(checks)]
+    tests = [ROOT / "tests" / "contract", *sorted(HERE.glob("check_*.py"))]
     if (webui_root / "backend").is_dir():  # Forge's second kind
         tests += sorted((HERE.parent / "forge2").glob("check_*.py"))
     options = ["--rootdir", ROOT, "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider", "--slow"]

@@ -14,8 +14,8 @@ from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.errors import HostError
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest
-from tests.adapters.ldm.check_gradient import prove_gradient
-from tests.adapters.ldm.conftest import NAME, ROWS, state_of
+from tests.adapters.webui.check_gradient import prove_gradient
+from tests.adapters.webui.conftest import NAME, ROWS, state_of
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 Paint = Callable[..., np.ndarray]

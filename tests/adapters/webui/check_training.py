@@ -17,7 +17,7 @@ from lib_ti.errors import HostError
 from lib_ti.events import Paused, PreviewReady, StepDone
 from lib_ti.host import ImageRequest, SessionRequest
 from lib_ti.jobs.job import Job
-from tests.adapters.ldm.conftest import NAME, ROWS
+from tests.adapters.webui.conftest import NAME, ROWS
 
 
 def test_created_trained_stopped_resumed_and_used(

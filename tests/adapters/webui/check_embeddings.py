@@ -10,7 +10,7 @@ import pytest
 from lib_ti.app import App
 from lib_ti.control import Control
 from lib_ti.events import ignore
-from tests.adapters.ldm.conftest import NAME
+from tests.adapters.webui.conftest import NAME
 
 Paint = Callable[..., np.ndarray]
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest
-from tests.adapters.ldm.conftest import NAME, ROWS
+from tests.adapters.webui.conftest import NAME, ROWS
 
 SIZE = PictureSize(640, 512, 16, 8, 512, 448)
 PROMPTS = [f"a photo of {NAME} on a table", f"a photo of {NAME} on (a table:1.1)", "word " * 80 + NAME]

@@ -8,7 +8,7 @@ import torch
 
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest
-from tests.adapters.ldm.conftest import NAME, ROWS
+from tests.adapters.webui.conftest import NAME, ROWS
 
 
 @pytest.fixture

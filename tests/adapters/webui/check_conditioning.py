@@ -9,7 +9,7 @@ from lib_ti.adapters.webui.networks import networks_of
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest
-from tests.adapters.ldm.conftest import NAME, ROWS
+from tests.adapters.webui.conftest import NAME, ROWS
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 

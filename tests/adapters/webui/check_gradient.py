@@ -8,7 +8,7 @@ import torch
 from lib_ti.adapters.webui.options import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest, TrainingSession
-from tests.adapters.ldm.conftest import NAME, ROWS
+from tests.adapters.webui.conftest import NAME, ROWS
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 ATTENTIONS = ("sdp", "sdp-no-mem", "sub-quadratic", "V1", "InvokeAI", "Doggettx", "None")

@@ -17,7 +17,7 @@ from lib_ti.errors import HostError
 from lib_ti.events import Event, Finished, StepDone
 from lib_ti.host import PictureSize, SessionRequest
 from lib_ti.training.run import train
-from tests.adapters.ldm.conftest import NAME, ROWS, differences, state_of
+from tests.adapters.webui.conftest import NAME, ROWS, differences, state_of
 
 
 @pytest.mark.parametrize("ending", ["success", "stop", "interrupt", "bug", "error"])

@@ -15,7 +15,7 @@ from lib_ti.api.routes import PREFIX, add_routes
 from lib_ti.app import App
 from lib_ti.embedding.files import load_embedding
 from lib_ti.host import ModelInfo
-from tests.adapters.ldm.conftest import NAME
+from tests.adapters.webui.conftest import NAME
 
 
 @pytest.fixture
