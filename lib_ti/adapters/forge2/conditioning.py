@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lib_ti.adapters.forge2.model import find_engines
 from lib_ti.adapters.restore import attributes_set
-from lib_ti.adapters.webui.conditioning import encode_as_if_alone
+from lib_ti.adapters.webui.conditioning import encode_as_if_alone, pooled_let_go
 from lib_ti.host import PictureSize
 
 
@@ -34,6 +34,7 @@ def encode_prompts(
             stack.enter_context(attributes_set([engine], clip_skip=engine.clip_skip, emphasis=engine.emphasis))
         sd_model.set_clip_skip(clip_skip)
         stack.enter_context(quiet(sd_model))
+        stack.enter_context(pooled_let_go(find_engines(sd_model)))
         return encode_as_if_alone(encode, prompts, sizes)
 
 

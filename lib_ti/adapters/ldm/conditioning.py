@@ -9,14 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lib_ti.adapters.ldm.model import find_encoders
 from lib_ti.adapters.restore import attributes_set
-from lib_ti.adapters.webui.conditioning import encode_as_if_alone
+from lib_ti.adapters.webui.conditioning import encode_as_if_alone, pooled_let_go
 from lib_ti.host import PictureSize
 
 
 def encode_prompts(sd_model: Any, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]:
     """`crossattn` [B, T, D], and for SDXL `vector` [B, 2816]: the pooled output, then the sizes."""
-    return encode_as_if_alone(partial(_encode_together, sd_model), prompts, sizes)
+    wrappers = [encoder.wrapper for encoder in find_encoders(sd_model).values()]
+    with pooled_let_go(wrappers):
+        return encode_as_if_alone(partial(_encode_together, sd_model), prompts, sizes)
 
 
 def _encode_together(sd_model: Any, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lib_ti.adapters.restore import attributes_set
 from lib_ti.host import PictureSize
 
 Encode = Callable[[Sequence[str], Sequence[PictureSize]], dict[str, Tensor]]
@@ -32,3 +36,24 @@ def encode_as_if_alone(encode: Encode, prompts: Sequence[str], sizes: Sequence[P
 def _lengthen(context: Tensor, empty: Tensor, length: int) -> Tensor:
     """As the WebUI does for the shorter prompt of a call: empty chunks follow."""
     return torch.cat([context, empty.repeat(1, (length - context.shape[1]) // empty.shape[1], 1)], dim=1)
+
+
+@contextmanager
+def pooled_let_go(wrappers: Iterable[Any]) -> Iterator[None]:
+    """SDXL's pooled output hangs on the very tensor that it is computed of: a ring through the graph, which nothing would
+    clear where no backward pass follows. `wrappers` are the WebUI's objects around its text encoders."""
+    outputs: list[Tensor] = []
+
+    def encode(original: Callable[[Any], Tensor], tokens: Any) -> Tensor:
+        outputs.append(original(tokens))
+        return outputs[-1]
+
+    with ExitStack() as stack:
+        for wrapper in wrappers:
+            watched = partial(encode, wrapper.encode_with_transformers)
+            stack.enter_context(attributes_set([wrapper], encode_with_transformers=watched))
+        try:
+            yield
+        finally:
+            for output in outputs:
+                vars(output).pop("pooled", None)

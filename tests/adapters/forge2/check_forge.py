@@ -1,6 +1,5 @@
 """What only Forge can break; run inside one by tests/adapters/webui/test_in_webui.py."""
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -132,17 +131,6 @@ def test_training_prompts_leave_no_word_in_the_next_infotext(app: App, sd_model:
         assert "TI:" not in processing.process_images(p).infotexts[0]
 
 
-def test_nothing_of_a_prompt_is_held_once_the_run_lets_go_of_it(app: App, sd_model: Any) -> None:
-    """The gradient of an SDXL prompt keeps gigabytes, and a run that fails may not get to its backward pass."""
-    ids, encoders = app.host.tokenize("red star"), app.host.model().encoders
-    vectors = {e.name: app.host.token_vectors(ids, e.name).requires_grad_() for e in encoders}
-    with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        conditioning = session.encode_prompts([f"a ({NAME}:1.1)"], vectors, [SIZE])
-        assert _in_a_graph() != []
-        del conditioning
-        assert _in_a_graph() == []
-
-
 def test_what_extensions_put_into_the_last_picture_is_not_in_training(app: App, sd_model: Any) -> None:
     """As ControlNet and FreeU do, whose pictures leave a changed UNet behind."""
 
@@ -234,9 +222,3 @@ def test_no_embedding_of_ours_is_renamed_as_corrupted(
         for one in made:
             one.path.unlink()
         app.host.refresh_embeddings()
-
-
-def _in_a_graph() -> list[torch.Size]:
-    gc.collect()
-    tensors = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
-    return [tensor.shape for tensor in tensors if tensor.grad_fn is not None]
