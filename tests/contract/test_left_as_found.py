@@ -19,8 +19,9 @@ class _Stop(BaseException):
 
 @pytest.mark.parametrize("ending", [None, TrainingFailed("NaN"), _Stop()], ids=["success", "error", "stop"])
 def test_the_host_is_left_as_found(under_test: HostUnderTest, ending: BaseException | None) -> None:
-    with under_test.host.training_session(SessionRequest("warm", 1)):
-        pass  # a host may load its model only now
+    with under_test.host.training_session(SessionRequest("warm", ROWS)) as session:
+        # A host may load its model only now, and Forge makes its token table float32 at the first prompt of any kind.
+        session.encode_prompts(["a cat"], under_test.vectors(), [under_test.size()])
     before = _state(under_test)
     expected = pytest.raises(type(ending)) if ending else nullcontext()
     request = SessionRequest(NAME, ROWS, clip_skip=2, checkpointing=True)
