@@ -74,13 +74,21 @@ def type_while_saving(page: Page, hold: Path, out: Path) -> None:
     press(page, "next")
     page.wait_for_timeout(1000)  # on some versions of gradio Next is answered only after Save captions
     hold.unlink()
-    while not (out / "00001-0-thing 1.txt").is_file():
-        page.wait_for_timeout(50)
+    wait_for_file(page, out / "00001-0-thing 1.txt")
     page.wait_for_timeout(1000)
     press(page, "previous")
     page.wait_for_function(
         "selector => document.querySelector(selector)?.value === 'typed meanwhile'", arg=second, timeout=PATIENCE
     )
     press(page, "save_captions")
+    wait_for_file(page, out / "00002-0-thing 2.txt")
     page.wait_for_selector("#ti_lab_album >> text=not saved", state="detached")
     assert (out / "00002-0-thing 2.txt").read_text() == "typed meanwhile"
+
+
+def wait_for_file(page: Page, path: Path) -> None:
+    for _ in range(PATIENCE // 50):
+        if path.is_file():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"{path.name} was not written")
