@@ -62,5 +62,5 @@ def place_for_training(sd_model: Any, shape: Sequence[int], dtype: torch.dtype, 
 
 
 def training_room(shape: Sequence[int], dtype: torch.dtype, checkpointing: bool, sdxl: bool) -> int:
-    """In bytes; without weights."""
+    """In bytes, without weights; for noisy latents of `shape` [B, C, h, w] in a UNet that computes in `dtype`."""
     return shape[0] * prod(shape[2:]) * dtype.itemsize * _KEPT["sdxl" if sdxl else "sd"][checkpointing]

@@ -1,13 +1,13 @@
 """A user would lose: why a checkpoint was not loaded, and the way back to the one before."""
 
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lib_ti.adapters.forge2.model import load_chosen, pending_model
 from lib_ti.errors import HostError
+from tests.adapters.fake_modules import put_modules
 
 
 @pytest.fixture
@@ -32,16 +32,12 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> Any:
         data.forge_hash = now
 
     data = SimpleNamespace(sd_model=None, forge_hash="", forge_loading_parameters={}, choose=choose)
-    main_entry = SimpleNamespace(refresh_model_loading_parameters=lambda: choose("first"))
-    sd_models = SimpleNamespace(model_data=data, forge_model_reload=reload)
-    shared = SimpleNamespace(opts=SimpleNamespace(sd_model_checkpoint=None))
-    for name, parts in (
-        ("modules", {"sd_models": sd_models, "shared": shared}),
-        ("modules_forge", {"main_entry": main_entry}),
-    ):
-        module = ModuleType(name)
-        vars(module).update(parts)
-        monkeypatch.setitem(sys.modules, name, module)
+    opts = SimpleNamespace(sd_model_checkpoint=None)
+    sd_models = {"model_data": data, "forge_model_reload": reload}
+    put_modules(monkeypatch, "modules", {"sd_models": sd_models, "shared": {"opts": opts}})
+    put_modules(
+        monkeypatch, "modules_forge", {"main_entry": {"refresh_model_loading_parameters": lambda: choose("first")}}
+    )
     return data
 
 

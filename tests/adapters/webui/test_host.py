@@ -1,9 +1,8 @@
 """A user loses: the end of a run, and the new embedding in prompts, where another checkpoint was chosen meanwhile."""
 
-import sys
 import threading
 from collections.abc import Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from lib_ti.adapters.webui import picture
 from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.errors import HostError
+from tests.adapters.fake_modules import put_modules
 
 
 class Host(WebuiHost):
@@ -52,13 +52,7 @@ def lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Lock]:
         "shared": {"state": state},
         "sd_models": {"model_data": data},
     }
-    modules = ModuleType("modules")
-    monkeypatch.setitem(sys.modules, "modules", modules)
-    for name, content in parts.items():
-        module = ModuleType(f"modules.{name}")
-        vars(module).update(content)
-        setattr(modules, name, module)
-        monkeypatch.setitem(sys.modules, f"modules.{name}", module)
+    put_modules(monkeypatch, "modules", parts)
     monkeypatch.setattr(picture, "forget_conditioning", lambda: None)
     return lock
 

@@ -17,6 +17,7 @@ from lib_ti.adapters.webui import prompts
 from lib_ti.app import App
 from lib_ti.errors import InvalidText
 from lib_ti.expression.infotext import EXACT, read_infotext, write_infotext
+from tests.adapters.fake_modules import put_modules
 from tests.toy_host import ToyHost
 
 Words = Mapping[str, Mapping[str, torch.Tensor]]
@@ -102,13 +103,7 @@ def webui(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         "scripts": {"scripts_data": [] if request.param == "Forge" else [SimpleNamespace(path=file, module=comments)]},
         "shared": {"opts": options, "prompt_styles": styles, "sd_model": SimpleNamespace()},
     }
-    modules = ModuleType("modules")
-    monkeypatch.setitem(sys.modules, "modules", modules)
-    for name, content in parts.items():
-        module = ModuleType(f"modules.{name}")
-        vars(module).update(content)
-        setattr(modules, name, module)
-        monkeypatch.setitem(sys.modules, f"modules.{name}", module)
+    modules = put_modules(monkeypatch, "modules", parts)
     yield SimpleNamespace(**{name: getattr(modules, name) for name in parts}, comments=comments)
     prompts.remove()
 
