@@ -134,10 +134,9 @@ def test_attention_schedules_and_parts_stand_around_expressions(make: Make, save
 
 def test_hires_prompts_hold_expressions_and_come_back_when_pasted(make: Make, saved: Callable[..., None]) -> None:
     saved(MIX)
-    from modules import processing, shared
+    from modules import processing
 
-    upscaler = next(iter(shared.latent_upscale_modes), "Lanczos")  # Neo has none of them
-    hires: dict[str, Any] = {"enable_hr": True, "hr_scale": 2.0, "hr_upscaler": upscaler, "denoising_strength": 0.7}
+    hires: dict[str, Any] = {"enable_hr": True, "hr_scale": 2.0, "hr_upscaler": "Latent", "denoising_strength": 0.7}
     if hasattr(processing.StableDiffusionProcessingTxt2Img, "hr_additional_modules"):
         hires["hr_additional_modules"] = ["Use same choices"]
     typed = make("sky", hr_prompt=f"  <{MIX}>", hr_negative_prompt=f"bad <{MIX}> ", **hires)
