@@ -15,13 +15,13 @@ from lib_ti.config.merge import MergeConfig
 from lib_ti.config.tree import build_config
 from lib_ti.create import create_embedding
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import Header, load_header, save_embedding
 from lib_ti.embedding.fit import is_of_model
-from lib_ti.embedding.made import Made
 from lib_ti.embedding.name import check_name
 from lib_ti.embedding.recipe import used_embeddings, why_not_again
 from lib_ti.errors import InvalidConfig, InvalidEmbedding, TIError
+from lib_ti.formats.files import Header, load_header, save_embedding
 from lib_ti.host import TextModel
+from lib_ti.library.result import Made
 from lib_ti.merge.build import build_merge
 
 

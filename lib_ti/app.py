@@ -24,12 +24,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from PIL.Image import Image
 
     from lib_ti.again import Remade as Remade
-    from lib_ti.embedding.convert import Conversion, Form
     from lib_ti.embedding.embedding import Embedding as Embedding
-    from lib_ti.embedding.folder import FolderEmbeddings
-    from lib_ti.embedding.library import Entry as Entry
-    from lib_ti.embedding.listing import Library
-    from lib_ti.embedding.made import Made as Made
     from lib_ti.expression.dictionary import Dictionary
     from lib_ti.inspect.compare import RowPair as RowPair
     from lib_ti.inspect.inspection import Inspection as Inspection
@@ -37,6 +32,11 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.inspect.line import Line as Line
     from lib_ti.inspect.same_text import Sameness as Sameness
     from lib_ti.inspect.table import Table as Table
+    from lib_ti.library.conversion import Conversion, Form
+    from lib_ti.library.listing import Entry as Entry
+    from lib_ti.library.listing import Library
+    from lib_ti.library.named import FolderEmbeddings
+    from lib_ti.library.result import Made as Made
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.prompt import Placed
     from lib_ti.merge.spelling import Decomposition as Decomposition
@@ -90,8 +90,8 @@ class App:
     def create(self, values: Mapping[str, Any]) -> Made:
         """Make a new embedding from flat or nested `CreateConfig` values and save it."""
         from lib_ti.create import create_embedding, new_embedding_path
-        from lib_ti.embedding.files import save_embedding
-        from lib_ti.embedding.made import tell_made
+        from lib_ti.formats.files import save_embedding
+        from lib_ti.library.result import tell_made
 
         config = build_config(CreateConfig, values)
         path = new_embedding_path(self.embeddings_folder(config.folder), config, self.host)
@@ -185,8 +185,8 @@ class App:
         overwrite: bool = False,
     ) -> Conversion:
         """Files and folders into `form`, and to `family` if one is named; SDXL's clip_g is zero, or made of the text `clip_g`."""
-        from lib_ti.embedding.convert import convert_files
         from lib_ti.embedding.families import ClipG
+        from lib_ti.library.conversion import convert_files
         from lib_ti.merge.second_encoder import clip_g_of
 
         known = self._known_embeddings()
@@ -198,13 +198,13 @@ class App:
 
         `quick` is for while one types: the folder is not walked again where nothing in it was made, renamed or deleted.
         """
-        from lib_ti.embedding.library import filter_entries
+        from lib_ti.library.listing import filter_entries
 
         return filter_entries(self._entries(self.embeddings_folder(folder), quick), typed)
 
     def entry(self, path: Path) -> Entry:
         """What the header of one file tells."""
-        from lib_ti.embedding.library import read_entry
+        from lib_ti.library.listing import read_entry
 
         return read_entry(path)
 
@@ -231,7 +231,7 @@ class App:
         return job
 
     def load_embedding(self, path: Path) -> Embedding:
-        from lib_ti.embedding.files import load_embedding
+        from lib_ti.formats.files import load_embedding
 
         return load_embedding(path)
 
@@ -274,14 +274,14 @@ class App:
         return build_embedding(parse_expression(source), source, self.host, self._known_embeddings())
 
     def _entries(self, folder: Path, quick: bool = False) -> list[Entry]:
-        from lib_ti.embedding.listing import Library
+        from lib_ti.library.listing import Library
 
         self._library = self._library or Library()
         return self._library.entries(folder, self.host.log_folder(), quick)
 
     def _known_embeddings(self, quick: bool = False) -> FolderEmbeddings:
         """By name; `quick` gives the same as last time where neither the model nor the folder has changed."""
-        from lib_ti.embedding.folder import FolderEmbeddings
+        from lib_ti.library.named import FolderEmbeddings
 
         entries, model = self._entries(self.host.embeddings_folder(), quick), self.host.model()
         kept = self._known

@@ -8,10 +8,10 @@ import torch
 
 from lib_ti.config.create import CreateConfig
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding
 from lib_ti.embedding.name import check_name
 from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import EmbeddingExists, Fault, InvalidConfig
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import TextModel
 
 

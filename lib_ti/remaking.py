@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from lib_ti.again import Remade
-    from lib_ti.embedding.library import Entry
     from lib_ti.host import Host
+    from lib_ti.library.listing import Entry
 
     List = Callable[..., Sequence[Entry]]
     Make = Callable[[Sequence[Path], Mapping[str, Any]], Generator[Remade, None, None]]

@@ -9,7 +9,7 @@ import torch
 
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding, save_embedding
+from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.host import ModelInfo
 from tests.toy_host import ToyHost
 

@@ -7,9 +7,9 @@ import torch
 
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.app import App
-from lib_ti.embedding.files import load_embedding
-from lib_ti.embedding.folder import FolderEmbeddings
 from lib_ti.errors import InvalidText
+from lib_ti.formats.files import load_embedding
+from lib_ti.library.named import FolderEmbeddings
 from tests.toy_host import ToyHost
 
 

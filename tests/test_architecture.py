@@ -53,7 +53,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def part(module: str) -> str:
-    """lib_ti.embedding.files -> embedding"""
+    """lib_ti.formats.files -> embedding"""
     return module.split(".")[1]
 
 

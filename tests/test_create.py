@@ -10,8 +10,8 @@ from lib_ti.adapters.standalone import tokenizer
 from lib_ti.config.create import CreateConfig
 from lib_ti.create import create_embedding, initial_vectors, new_embedding_path, spread
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding, save_embedding
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding
+from lib_ti.formats.files import load_embedding, save_embedding
 from tests.toy_host import ToyHost
 
 

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         app = open_app(args, str(args.out))
         done = app.convert(args.files, args.to, args.out, args.family, args.clip_g, args.overwrite)
     else:
-        from lib_ti.embedding.convert import convert_files
+        from lib_ti.library.conversion import convert_files
 
         done = convert_files(args.files, args.to, args.out, args.family, overwrite=args.overwrite)
     if args.json:

@@ -12,8 +12,8 @@ from lib_ti.cli.figures import comparison_lines, inspection_lines
 from lib_ti.cli.host import add_model_flags, open_app
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import flatten, walk_options
-from lib_ti.embedding.files import load_embedding, load_header
 from lib_ti.errors import TIError
+from lib_ti.formats.files import load_embedding, load_header
 
 if TYPE_CHECKING:
     from lib_ti.app import App
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         facts |= {"family": app.model().family, "fits": app.model().name}
     compared = _compare(args, source, app)
     if args.picture:
-        from lib_ti.embedding.atomic import write_atomically
+        from lib_ti.atomic import write_atomically
         from lib_ti.inspect.heatmap import draw_heatmap
 
         write_atomically(args.picture, draw_heatmap(seen, args.dark))

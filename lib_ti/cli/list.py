@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lib_ti.cli.host import add_model_flags, open_app
 from lib_ti.cli.tables import format_table
-from lib_ti.embedding.files import Header
-from lib_ti.embedding.library import Entry, filter_entries, list_library
 from lib_ti.errors import TIError
+from lib_ti.formats.files import Header
 from lib_ti.host import ModelInfo
+from lib_ti.library.listing import Entry, filter_entries, list_library
 
 _MATCH = {"this": "", "other": "other model", "unknown": "", "misfit": "does not fit"}
 

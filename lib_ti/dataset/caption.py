@@ -4,7 +4,7 @@ import random
 import re
 from pathlib import Path
 
-from lib_ti.dataset.chance import shuffled
+from lib_ti.chance import shuffled
 from lib_ti.errors import Fault, InvalidDataset
 
 # A1111's rule: what numbering and its own preprocessing leave at the front of a name, as in "00003-0-red boat".

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lib_ti.atomic import write_atomically
 from lib_ti.dataset.caption import find_caption
-from lib_ti.embedding.atomic import write_atomically
 
 
 def caption_path(picture: Path) -> Path:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from lib_ti.chance import chance, shuffled
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.caption import vary_tags
-from lib_ti.dataset.chance import chance, shuffled
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.dataset.template import compose_prompt
 

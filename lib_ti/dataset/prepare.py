@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from lib_ti.atomic import write_atomically
 from lib_ti.config.dataset import FILE_NAMES, DatasetConfig
 from lib_ti.dataset.bucket import Size
 from lib_ti.dataset.caption import caption_from_name
@@ -22,7 +23,6 @@ from lib_ti.dataset.decode import load_image
 from lib_ti.dataset.focal_point import Point, draw_focus, find_focus
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.split import is_oversized, split_picture
-from lib_ti.embedding.atomic import write_atomically
 from lib_ti.errors import Fault, InvalidConfig, InvalidDataset
 
 Caption = Callable[[Image.Image, str], str]

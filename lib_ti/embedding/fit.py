@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from lib_ti.embedding.layouts import UNKNOWN_ENCODER
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.host import Family, ModelInfo
+
+UNKNOWN_ENCODER = "unknown"
+"""The key of vectors in a file that does not say for which encoder they are, and whose width does not tell either."""
 
 FAMILY_TITLES = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
 

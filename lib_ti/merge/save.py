@@ -5,12 +5,12 @@ from pathlib import Path
 
 from lib_ti.config.merge import MergeConfig
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import save_embedding
-from lib_ti.embedding.made import Made, tell_made
 from lib_ti.embedding.name import check_name
 from lib_ti.errors import EmbeddingExists, Fault, InvalidConfig
 from lib_ti.expression.dictionary import Dictionary
+from lib_ti.formats.files import save_embedding
 from lib_ti.host import TextModel
+from lib_ti.library.result import Made, tell_made
 from lib_ti.merge.build import build_merge
 
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any, TextIO
 
-from lib_ti.embedding.atomic import write_atomically
+from lib_ti.atomic import write_atomically
 from lib_ti.errors import HostError
 from lib_ti.events import StepDone
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from lib_ti.embedding.atomic import write_atomically
+from lib_ti.atomic import write_atomically
 from lib_ti.embedding.limits import MAX_FILE_BYTES
-from lib_ti.embedding.stored import StoredTensor
-from lib_ti.embedding.torch_file import read_torch_file
-from lib_ti.embedding.writing import write_torch_zip
 from lib_ti.errors import InvalidEmbedding
+from lib_ti.formats.stored import StoredTensor
+from lib_ti.formats.torch_file import read_torch_file
+from lib_ti.formats.writing import write_torch_zip
 
 SUFFIX = ".optim"
 _SHAPED = ("exp_avg", "exp_avg_sq")

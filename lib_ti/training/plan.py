@@ -10,10 +10,10 @@ from pathlib import Path
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import scan_dataset
-from lib_ti.embedding.made import other_files
 from lib_ti.embedding.name import check_name, shadow_warnings
 from lib_ti.errors import Fault, HostError, InvalidConfig
 from lib_ti.host import Host, ModelInfo
+from lib_ti.library.result import other_files
 from lib_ti.training.start import Start, embedding_path, find_start
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from lib_ti.embedding.atomic import write_atomically
+from lib_ti.atomic import write_atomically
 from lib_ti.training.log import read_losses
 
 

@@ -9,8 +9,8 @@ import PIL.Image
 from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 
+from lib_ti.atomic import write_atomically
 from lib_ti.dataset.order import sample_prompt
-from lib_ti.embedding.atomic import write_atomically
 from lib_ti.host import ImageRequest
 from lib_ti.training.plan import Plan
 

@@ -8,17 +8,17 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
+from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.dataset.order import sample_order, sample_prompt
-from lib_ti.embedding.atomic import write_atomically
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import save_embedding
-from lib_ti.embedding.png import write_preview_png
 from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import GivenUp, TIError
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
+from lib_ti.formats.files import save_embedding
+from lib_ti.formats.png import write_preview_png
 from lib_ti.host import Host, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
 from lib_ti.training.gradient import Sample, accumulate_gradient

@@ -12,8 +12,8 @@ from typing import Any
 from lib_ti.config.train import FORMATS, TrainConfig
 from lib_ti.create import initial_vectors
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding
 from lib_ti.errors import EmbeddingExists, InvalidEmbedding
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
 from lib_ti.training.folder import RunFolder, find_states, new_run_folder
 from lib_ti.training.optim_file import load_optim, optim_path

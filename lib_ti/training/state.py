@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from lib_ti.embedding.atomic import write_atomically
+from lib_ti.atomic import write_atomically
 from lib_ti.errors import InvalidEmbedding
 
 Moments = Mapping[int, Mapping[str, torch.Tensor]]

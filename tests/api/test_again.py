@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from lib_ti.api.routes import PREFIX
 from lib_ti.app import App
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 from tests.api.conftest import Ask, wheres
 from tests.test_again import Finetune
 from tests.toy_host import ToyHost

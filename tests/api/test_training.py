@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lib_ti.app import App
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 from tests.api.conftest import Ask, wheres
 
 SOON = 20.0

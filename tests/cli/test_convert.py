@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 
 Command = Callable[..., tuple[int, str, str]]
 DATA = Path(__file__).parent.parent / "data"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 
 ROOT = Path(__file__).parent.parent.parent
 

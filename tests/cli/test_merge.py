@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 from tests.cli.conftest import Opened
 
 Command = Callable[..., tuple[int, str, str]]

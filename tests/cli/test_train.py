@@ -13,7 +13,7 @@ import pytest
 
 from lib_ti.cli.main import main
 from lib_ti.cli.train import resume_command
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 from tests.cli.conftest import Opened
 
 Command = Callable[..., tuple[int, str, str]]

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import save_embedding
 from lib_ti.errors import HostError
+from lib_ti.formats.files import save_embedding
 from lib_ti.host import Host, ImageRequest, TrainingSession
 from tests.contract.conftest import NAME, HostUnderTest
 

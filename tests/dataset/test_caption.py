@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib_ti.chance import chance
 from lib_ti.dataset.caption import caption_from_name, find_caption, split_tags, vary_tags
-from lib_ti.dataset.chance import chance
 from lib_ti.errors import InvalidDataset
 
 

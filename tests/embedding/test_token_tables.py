@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lib_ti.app import App
-from lib_ti.embedding.files import load_header
 from lib_ti.embedding.token_tables import hash_token_tables
+from lib_ti.formats.files import load_header
 from lib_ti.host import ModelInfo
 from tests.toy_host import ToyHost
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lib_ti.adapters.detect import open_standalone
-from lib_ti.embedding.files import load_embedding, save_embedding
 from lib_ti.expression.dictionary import Dictionary
 from lib_ti.expression.parser import parse_expression
+from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.host import Host
 from lib_ti.merge.decompose import decompose_rows
 from lib_ti.merge.evaluate import build_embedding, evaluate_expression

@@ -6,8 +6,8 @@ import torch
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.embedding.files import load_embedding
 from lib_ti.events import Event, StepDone, ignore
+from lib_ti.formats.files import load_embedding
 from lib_ti.training.run import train
 from tests.toy_host import ToyHost
 

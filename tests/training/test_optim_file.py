@@ -13,10 +13,10 @@ import torch
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding, save_embedding
-from lib_ti.embedding.writing import write_torch_zip
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding
 from lib_ti.events import Event, Planned, StepDone, Warned
+from lib_ti.formats.files import load_embedding, save_embedding
+from lib_ti.formats.writing import write_torch_zip
 from lib_ti.training.optim_file import checksum, load_optim, optim_path
 from lib_ti.training.run import train
 from lib_ti.training.start import find_start

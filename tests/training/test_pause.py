@@ -11,9 +11,9 @@ import torch
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.embedding.files import load_embedding
 from lib_ti.errors import GivenUp
 from lib_ti.events import Event, Finished, Paused, PreviewReady, Resumed, Saved, Status, StepDone, Warned
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import ModelInfo, SessionRequest
 from lib_ti.training.run import train
 from tests.toy_host import ToyHost, ToySession

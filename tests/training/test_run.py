@@ -15,9 +15,9 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding, save_embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidDataset, TrainingFailed
 from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned
+from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.training.gradient import accumulate_gradient
 from lib_ti.training.log import read_losses
 from lib_ti.training.start import find_start

@@ -17,10 +17,10 @@ from lib_ti.config.create import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control
-from lib_ti.embedding.made import Made
 from lib_ti.errors import EmbeddingExists, Fault, InvalidDataset
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import EncoderInfo, ModelInfo
+from lib_ti.library.result import Made
 from lib_ti.pictures import Pictures
 
 

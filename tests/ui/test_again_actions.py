@@ -11,7 +11,7 @@ import torch
 
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding, save_embedding
+from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.ui.again_actions import remaking
 from lib_ti.ui.embedding_actions import EmbeddingActions
 from tests.test_again import Finetune

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fake_app import FakeApp
 
-from lib_ti.embedding.made import Made
 from lib_ti.errors import Fault
 from lib_ti.events import Failed, PreviewReady, Saved
 from lib_ti.host import EncoderInfo, ModelInfo
 from lib_ti.jobs.snapshot import Snapshot
+from lib_ti.library.result import Made
 from lib_ti.ui import render, wording
 
 EVIL = '<img src=x onerror="alert(1)">'

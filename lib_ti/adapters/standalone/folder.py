@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import load_embedding
 from lib_ti.errors import InvalidEmbedding
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import ModelInfo
 
 _SUFFIXES = (".safetensors", ".pt", ".bin", ".png", ".webp")

@@ -7,7 +7,7 @@ import torch
 
 from lib_ti.adapters.standalone.folder import load_folder
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import save_embedding
+from lib_ti.formats.files import save_embedding
 from lib_ti.host import EncoderInfo, ModelInfo
 
 MODEL = ModelInfo("m", "", "sd1", (EncoderInfo("clip_l", 768, 49407),), "epsilon", 512)

@@ -12,8 +12,8 @@ from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.dataset.picture import load_picture
 from lib_ti.dataset.scan import scan_dataset
-from lib_ti.embedding.files import load_embedding
 from lib_ti.events import Event, StepDone
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host, SessionRequest
 from lib_ti.training.evaluation import FixedBatch, gap_closed
 from lib_ti.training.gradient import Sample, accumulate_gradient

@@ -13,7 +13,7 @@ from lib_ti.adapters.webui import settings as page
 from lib_ti.api.access import Access
 from lib_ti.api.routes import PREFIX, add_routes
 from lib_ti.app import App
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import ModelInfo
 from tests.adapters.webui.conftest import NAME
 

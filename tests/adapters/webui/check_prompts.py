@@ -17,8 +17,8 @@ from lib_ti.adapters.webui.model import loaded_model
 from lib_ti.adapters.webui.picture import forget_conditioning
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.files import save_embedding
 from lib_ti.errors import HostError, InvalidText
+from lib_ti.formats.files import save_embedding
 
 NAME, MIX = "zork", "'cat'*0.5+'dog'*0.5"
 Make = Callable[..., Any]

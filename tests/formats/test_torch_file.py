@@ -1,0 +1,163 @@
+"""A pickle is a program. Nothing in it may run, whatever trick it is written with, and what we write others must accept."""
+
+import io
+import os
+import pickle
+import pickletools
+import re
+import runpy
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.errors import InvalidEmbedding
+from lib_ti.formats.files import load_embedding, save_diffusers, save_embedding
+from lib_ti.formats.torch_file import read_torch_file
+from tests.formats.layout_files import a1111
+
+WITNESS = "witness-of-execution"
+
+
+class Call:
+    def __init__(self, function: Any, *arguments: Any, state: Any = None) -> None:
+        self.parts = (function, arguments) if state is None else (function, arguments, state)
+
+    def __reduce__(self) -> Any:
+        return self.parts
+
+
+def tricks(target: str) -> dict[str, bytes]:
+    """Pickles that would make the file `target`, each by another way, and some that would fill memory or run for ever."""
+    touch = f"touch {target}"
+    python = f"open({target!r}, 'w')"
+    protocol2 = {
+        "os.system": Call(os.system, touch),
+        "eval": Call(eval, python),
+        "exec": Call(exec, python),
+        "getattr": Call(getattr, "x", "upper"),
+        "runpy": Call(runpy.run_path, target),
+        "torch.load": Call(torch.load, target),
+        "hidden in an OrderedDict's items": OrderedDict(a=Call(os.system, touch)),
+        "hidden in a state": Call(OrderedDict, state={"x": Call(os.system, touch)}),
+        "as a tensor's hook": Call(torch._utils._rebuild_parameter, Call(os.system, touch), True, OrderedDict()),
+        "OrderedDict of pairs": Call(OrderedDict, [["a", 1]]),
+    }
+    made = {name: pickle.dumps(value, 2) for name, value in protocol2.items()}
+    made |= {f"{name}, protocol 4": pickle.dumps(value, 4) for name, value in protocol2.items()}
+    made |= {f"{name}, protocol 0": pickle.dumps(value, 0) for name, value in protocol2.items()}
+    escaped = touch.encode()
+    made |= {
+        "INST": b"(S'" + escaped + b"'\nios\nsystem\n.",
+        "OBJ": b"(cos\nsystem\nS'" + escaped + b"'\no.",
+        "BUILD over a name": b"\x80\x02ccollections\nOrderedDict\n}U\x08__code__K\x01sb.",
+        "dotted name": b"\x80\x04\x8c\x0bcollections\x8c\x18abc.sys.modules.__call__\x93)R.",
+        "extension code": b"\x80\x02\x82\x01.",
+        "memo bomb": b"\x80\x02Nr\xff\xff\xff\x7f.",
+        "length bomb": b"\x80\x04\x8e" + (1 << 60).to_bytes(8, "little") + b".",
+        "hash bomb": b"\x80\x02}" + b")" + b"2\x86" * 200 + b"Ns.",
+        "hash bomb by memo": b"\x80\x02})q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(200)) + b"Ns.",
+        "string bomb": b"\x80\x02]q\x00" + b"".join(b"]q\x01h\x00ah\x00aq\x00" for _ in range(200)) + b")R.",
+        "integer bomb": b"L" + b"9" * 2_000_000 + b"L\n.",
+        "endless": b"\x80\x02" + b"N" * 2_000_000 + b".",
+        "empty": b"",
+        "no end": b"\x80\x02}",
+        "too many pops": b"\x80\x02RRRR.",
+    }
+    return made
+
+
+def in_zip(pickled: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        archive.writestr("archive/version", "3\n")
+    return file.getvalue()
+
+
+def in_legacy(pickled: bytes) -> bytes:
+    head = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}})
+    return b"".join(pickle.dumps(part, 2) for part in head) + pickled + pickle.dumps([], 2)
+
+
+@pytest.mark.parametrize("wrap", [in_zip, in_legacy, lambda pickled: pickled])
+@pytest.mark.parametrize("trick", tricks("x"))
+def test_a_malicious_pickle_is_refused_and_not_run(trick: str, wrap: Any, tmp_path: Path) -> None:
+    target = tmp_path / WITNESS
+    path = tmp_path / "evil.pt"
+    path.write_bytes(wrap(tricks(str(target))[trick]))
+    with pytest.raises(InvalidEmbedding):
+        load_embedding(path)
+    assert not target.exists()
+
+
+def test_the_tricks_do_work_on_a_plain_unpickler(tmp_path: Path) -> None:
+    """Else the test above would prove nothing."""
+    for trick in ("os.system", "os.system, protocol 4", "eval", "INST", "OBJ", "hidden in a state"):
+        target = tmp_path / re.sub(r"\W", "-", trick)
+        pickle.loads(tricks(str(target))[trick])
+        assert target.exists(), trick
+
+
+def test_the_refusal_names_what_the_file_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(in_zip(tricks(WITNESS)["eval"]))
+    with pytest.raises(InvalidEmbedding, match=r"(?s)asks for __builtin__\.eval to be run.*malicious"):
+        load_embedding(tmp_path / "a.pt")
+
+
+def test_compressed_and_swollen_zips_are_refused() -> None:
+    with pytest.raises(InvalidEmbedding, match="compressed"):
+        read_torch_file(in_zip(b"\x80\x02]" + b"N" * 10_000_000, zipfile.ZIP_DEFLATED))
+    many = io.BytesIO()
+    with zipfile.ZipFile(many, "w") as archive:
+        for number in range(2000):
+            archive.writestr(f"archive/data/{number}", b"")
+    with pytest.raises(InvalidEmbedding, match="far too many parts"):
+        read_torch_file(many.getvalue())
+
+
+def test_a_tensor_larger_than_its_data_is_refused(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    torch.save(a1111(torch.ones(2, 768)), whole)
+    short = io.BytesIO()
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(short, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name)[:1000])
+    (tmp_path / "a.pt").write_bytes(short.getvalue())
+    with pytest.raises(InvalidEmbedding, match="larger than its data"):
+        load_embedding(tmp_path / "a.pt")
+
+
+def test_reading_does_not_go_through_torch_load(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WebUIs replace torch.load; Forge's renames a file that it cannot read."""
+    monkeypatch.setattr(torch, "load", None)
+    assert load_embedding(data / "a1111-sd1.pt").rows == 2
+
+
+# A1111's check of a pickle, as of 1.0 (the strictest) and 1.10: the members of the zip, and the names it may ask for.
+STRICT = re.compile(r"([^/]+)/((data/\d+)|version|(data\.pkl))")
+ALLOWED = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch FloatStorage"}
+
+
+@pytest.mark.parametrize("save", [save_embedding, save_diffusers])
+def test_what_we_write_passes_the_checks_of_hosts(save: Any, sd1: Embedding, tmp_path: Path) -> None:
+    path = tmp_path / ("a.pt" if save is save_embedding else "a.bin")
+    save(sd1, path)
+    with zipfile.ZipFile(path) as archive:
+        assert all(STRICT.fullmatch(name) for name in archive.namelist())
+        instructions = list(pickletools.genops(archive.read("archive/data.pkl")))
+    assert {argument for opcode, argument, _ in instructions if opcode.name == "GLOBAL"} <= ALLOWED
+    assert not any(opcode.name == "STACK_GLOBAL" for opcode, _, _ in instructions)
+    values = torch.load(path, weights_only=True)
+    tensor = values["string_to_param"]["*"] if save is save_embedding else values["my-cat"]
+    assert torch.equal(tensor, sd1.vectors["clip_l"])
+
+
+def test_the_same_embedding_gives_the_same_bytes(sd1: Embedding, tmp_path: Path) -> None:
+    save_embedding(sd1, tmp_path / "a.pt")
+    save_embedding(sd1, tmp_path / "b.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
