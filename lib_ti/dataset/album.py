@@ -8,10 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from lib_ti.dataset.caption import caption_from_name
-from lib_ti.dataset.caption_file import caption_path, existing_caption, save_caption
-from lib_ti.dataset.decode import load_image
+from lib_ti.dataset.caption import caption_from_name, caption_path, existing_caption, save_caption
 from lib_ti.dataset.folder import PictureFile, list_pictures
+from lib_ti.dataset.picture import load_image
 from lib_ti.errors import Fault, InvalidDataset
 
 PAGE = 24

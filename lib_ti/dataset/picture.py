@@ -1,22 +1,99 @@
-"""A training picture as numbers.
+"""A picture file, decoded: whole, upright, RGB or, where parts of it are transparent, RGBA; and as numbers for training.
 
 Transparent parts are shown on white, with the alpha channel as loss weight or without. What a file stores under transparent
 pixels is nobody's intention, often black, and would bleed into the edges when the picture is scaled and encoded.
 """
 
+from __future__ import annotations
+
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lib_ti.dataset.bucket import Fit
-from lib_ti.dataset.decode import load_image, place_image
 from lib_ti.errors import Fault, InvalidDataset
 from lib_ti.host import PictureSize
 
-Array = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float32]
+
+# Larger than any camera's picture; a small file that claims more is a mistake or an attack on memory.
+MAX_PIXELS = 120_000_000
+
+# What Pillow's decoders raise on bytes that are not what they claim to be.
+_BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, RuntimeError),
+    *(struct.error, zlib.error),
+)
+_RESAVE = "save it again as PNG or JPEG, or take it out of the folder"
+
+
+def load_image(path: Path) -> Image.Image:
+    """Decode all of `path`: mode RGBA if a pixel is not opaque, else RGB; turned as its EXIF data says.
+
+    Raises InvalidDataset for a broken, animated or oversized file.
+    """
+    try:
+        with Image.open(path) as image:
+            _refuse_oddities(path, image)
+            image.load()
+            return _to_rgb(_upright(image))
+    except UnidentifiedImageError as error:
+        raise InvalidDataset([Fault(str(path), "is not a picture in a format that can be read", _RESAVE)]) from error
+    except _BROKEN as error:
+        raise InvalidDataset([Fault(str(path), f"cannot be decoded: {error}", _RESAVE)]) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(path) from error
+
+
+def place_image(image: Image.Image, fit: Fit) -> Image.Image:
+    """Scale and crop as `fit` says. Lanczos both ways: Pillow widens the filter when shrinking, so nothing aliases."""
+    if image.size != fit.resize_to:
+        image = image.resize(fit.resize_to, Image.Resampling.LANCZOS)
+    return image.crop(fit.crop_box)
+
+
+def _refuse_oddities(path: Path, image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(path)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a thumbnail behind the photo
+        raise InvalidDataset([Fault(str(path), f"is an animation of {frames} frames", "save one frame as PNG")])
+    if image.mode == "F":
+        raise InvalidDataset([Fault(str(path), "holds floating-point pixels, whose range is unknown", _RESAVE)])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if image.format == "TIFF":
+        return image  # turned by Pillow itself while loading; old versions would turn it twice
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except _BROKEN:
+        return image  # damaged EXIF data in a sound picture: nothing says that it is not upright
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey, which convert() alone would clip at 255
+        image.info.pop("transparency", None)  # one grey value of 65536: nobody means it
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    opaque = image.getchannel("A").getextrema()[0] == 255
+    return image.convert("RGB") if opaque else image
+
+
+def _too_large(path: Path) -> InvalidDataset:
+    return InvalidDataset(
+        [Fault(str(path), f"has more than {MAX_PIXELS // 1_000_000} million pixels", "save a smaller copy")]
+    )
 
 
 @dataclass(frozen=True)
@@ -30,6 +107,8 @@ class LoadedPicture:
 
 def load_picture(path: Path, fit: Fit) -> LoadedPicture:
     """Decode, scale and crop `path` as planned. Raises InvalidDataset if the file is broken or not the one planned for."""
+    import numpy as np  # here, so that a folder can be scanned without it
+
     image = load_image(path)
     if image.size != fit.original:
         message = "changed while it was in use: it was {}x{} pixels and is {}x{}".format(*fit.original, *image.size)

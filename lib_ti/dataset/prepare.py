@@ -16,13 +16,11 @@ from PIL import Image
 from lib_ti.atomic import write_atomically
 from lib_ti.config.dataset import FILE_NAMES, DatasetConfig
 from lib_ti.dataset.bucket import Size
-from lib_ti.dataset.caption import caption_from_name
-from lib_ti.dataset.caption_file import combine_captions, existing_caption, save_caption
-from lib_ti.dataset.crop import box_around, crop_middle, find_size, scale_to_cover
-from lib_ti.dataset.decode import load_image
+from lib_ti.dataset.caption import caption_from_name, combine_captions, existing_caption, save_caption
+from lib_ti.dataset.crop import box_around, crop_middle, find_size, is_oversized, scale_to_cover, split_picture
 from lib_ti.dataset.focal_point import Point, draw_focus, find_focus
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
-from lib_ti.dataset.split import is_oversized, split_picture
+from lib_ti.dataset.picture import load_image
 from lib_ti.errors import Fault, InvalidConfig, InvalidDataset
 
 Caption = Callable[[Image.Image, str], str]

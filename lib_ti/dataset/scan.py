@@ -1,7 +1,8 @@
-"""A folder of training pictures, proved usable: every fault of every file is found at once, before any model work."""
+"""A folder of training pictures, validated: every fault of every file is found at once, before any model work."""
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,12 +10,11 @@ from pathlib import Path
 
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
-from lib_ti.dataset.caption import find_caption
+from lib_ti.dataset.caption import find_caption, split_tags
 from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
-from lib_ti.dataset.decode import load_image, place_image
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
-from lib_ti.dataset.preflight import advice, placeholder_faults
-from lib_ti.dataset.template import Template, find_template, load_template
+from lib_ti.dataset.picture import load_image, place_image
+from lib_ti.dataset.template import FIELD, Template, compose_prompt, find_template, load_template
 from lib_ti.errors import Fault, InvalidDataset
 
 # Enlarged more than this, a picture holds less than a sixteenth of the detail that the model would learn from it.
@@ -117,3 +117,61 @@ def _collect(faults: list[Fault], file: PictureFile | None = None) -> Iterator[N
         for fault in error.faults:
             where = fault.where if file is None else file.name.removesuffix(file.path.name) + Path(fault.where).name
             faults.append(replace(fault, where=where))
+
+
+def placeholder_faults(template: Template, pictures: Sequence[Picture], name: str, data: DataPart) -> list[Fault]:
+    """Prompts that would not hold `name`: possible only in lines without [name], whose captions must bring it."""
+    lines = [line for line in template.lines if "[name]" not in line]
+    lost = [
+        picture
+        for picture in pictures
+        if any(not mentions(name, compose_prompt(line, name, _sure_words(picture.caption, data))) for line in lines)
+    ]
+    if not lost:
+        return []
+    if len(lost) == len(pictures):
+        return [
+            Fault(FIELD, f"the prompt {lines[0]!r} has no [name], nor has any caption", "put [name] into the template")
+        ]
+    message = f"the caption does not surely hold {name!r}, nor does the template's prompt {lines[0]!r}"
+    return [Fault(picture.name, message, "put [name] into the caption or the template") for picture in lost]
+
+
+def advice(template: Template, pictures: Sequence[Picture], name: str, data: DataPart) -> tuple[str, ...]:
+    """Sentences on what is allowed but may not be meant."""
+    small = [picture for picture in pictures if picture.fit.enlargement > 1]
+    cut = [picture for picture in pictures if picture.fit.share_kept < 2 / 3]
+    clear = [picture for picture in pictures if picture.has_alpha]
+    bare = [picture for picture in pictures if not picture.caption]
+    stems = Counter(picture.path.with_suffix("") for picture in pictures)
+    twins = [picture for picture in pictures if stems[picture.path.with_suffix("")] > 1]
+    twice = [picture for picture in pictures if mentions(name, picture.caption.replace("[name]", name))]
+    filewords = any("[filewords]" in line for line in template.lines)
+    both = any("[filewords]" in line and "[name]" in line for line in template.lines)
+    found = [
+        (small, "smaller than the training size and will be enlarged"),
+        (cut, "cut by more than a third to fit the training shape"),
+        (clear if not data.alpha_weight else [], "partly transparent and will be shown on white"),
+        (twins, "of one name but for the ending, and share one caption file"),
+        (bare if filewords else [], "without words, so that [filewords] is empty"),
+        (twice if both else [], f"captioned with the placeholder too, so that {name} comes twice in a prompt"),
+    ]
+    sentences = [f"{_listed(who)} {what}." for who, what in found if who]
+    if data.alpha_weight and not clear:
+        sentences.append("No picture has a transparent part: using the alpha channel as loss weight changes nothing.")
+    return tuple(sentences)
+
+
+def mentions(name: str, prompt: str) -> bool:
+    """Whether `name` stands in `prompt` as a word of its own."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prompt) is not None
+
+
+def _sure_words(caption: str, data: DataPart) -> str:
+    return ", ".join(split_tags(caption)[: data.keep_tags]) if data.tag_dropout else caption
+
+
+def _listed(pictures: Sequence[Picture]) -> str:
+    names = ", ".join(picture.name for picture in pictures[:3])
+    more = f" and {len(pictures) - 3} more" if len(pictures) > 3 else ""
+    return f"{names}{more} {'is' if len(pictures) == 1 else 'are'}"

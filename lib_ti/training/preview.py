@@ -10,7 +10,7 @@ from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 
 from lib_ti.atomic import write_atomically
-from lib_ti.dataset.order import sample_prompt
+from lib_ti.dataset.dataset import sample_prompt
 from lib_ti.host import ImageRequest
 from lib_ti.training.plan import Plan
 

@@ -12,7 +12,7 @@ from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
-from lib_ti.dataset.order import sample_order, sample_prompt
+from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import GivenUp, TIError

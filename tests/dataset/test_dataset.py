@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import squash
-from lib_ti.dataset.dataset import Dataset, Picture
-from lib_ti.dataset.order import sample_order, sample_prompt
+from lib_ti.dataset.dataset import Dataset, Picture, sample_order, sample_prompt
 from lib_ti.dataset.template import Template
 
 repeats_lists = st.lists(st.integers(1, 4), min_size=1, max_size=6)
