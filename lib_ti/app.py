@@ -25,12 +25,13 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
 
     from lib_ti.again import Remade as Remade
     from lib_ti.embedding.embedding import Embedding as Embedding
-    from lib_ti.expression.dictionary import Dictionary
+    from lib_ti.expression.evaluate import Dictionary
     from lib_ti.inspect.compare import RowPair as RowPair
+    from lib_ti.inspect.compare import Sameness as Sameness
+    from lib_ti.inspect.decompose import Decomposition as Decomposition
     from lib_ti.inspect.inspection import Inspection as Inspection
     from lib_ti.inspect.line import Grouping
     from lib_ti.inspect.line import Line as Line
-    from lib_ti.inspect.same_text import Sameness as Sameness
     from lib_ti.inspect.table import Table as Table
     from lib_ti.library.conversion import Conversion, Form
     from lib_ti.library.listing import Entry as Entry
@@ -38,8 +39,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.library.named import FolderEmbeddings
     from lib_ti.library.result import Made as Made
     from lib_ti.merge.check import Check as Check
-    from lib_ti.merge.prompt import Placed
-    from lib_ti.merge.spelling import Decomposition as Decomposition
+    from lib_ti.merge.vectors import Placed
     from lib_ti.training.plan import Plan
 
 
@@ -109,7 +109,7 @@ class App:
 
     def merge(self, values: Mapping[str, Any]) -> list[Made]:
         """Evaluate an expression by `MergeConfig` values and save it; several files where it is split."""
-        from lib_ti.merge.save import save_merge
+        from lib_ti.merge.build import save_merge
 
         config, known = build_config(MergeConfig, values), self._known_embeddings()
         words, library = self._dictionary(known), self.host.embeddings_folder()
@@ -161,7 +161,7 @@ class App:
 
     def compare_with_text(self, source: Source, text: str, prompt: str = "[name]") -> Sameness:
         """Whether prompts with the embedding mean the same as prompts with `text` in its place. Raises Busy while the model trains."""
-        from lib_ti.inspect.same_text import compare_with_text
+        from lib_ti.inspect.compare import compare_with_text
 
         if self.jobs.snapshot.active:
             raise Busy(
@@ -171,7 +171,7 @@ class App:
 
     def decompose(self, source: Source, most: int = 4) -> Decomposition:
         """The few tokens, at most `most` a vector, that come nearest: an expression to edit and merge again."""
-        from lib_ti.merge.spelling import decompose
+        from lib_ti.inspect.decompose import decompose
 
         return decompose(self._embedding(source), self.host, self._dictionary(self._known_embeddings()), most)
 
@@ -187,7 +187,7 @@ class App:
         """Files and folders into `form`, and to `family` if one is named; SDXL's clip_g is zero, or made of the text `clip_g`."""
         from lib_ti.embedding.families import ClipG
         from lib_ti.library.conversion import convert_files
-        from lib_ti.merge.second_encoder import clip_g_of
+        from lib_ti.merge.vectors import clip_g_of
 
         known = self._known_embeddings()
         second = ClipG(clip_g, lambda rows: clip_g_of(clip_g, rows, self.host, known)) if clip_g else None
@@ -241,7 +241,7 @@ class App:
 
         if not may_hold_expression(request.prompt + request.negative):
             return self.host.generate(request)
-        from lib_ti.merge.prompt import evaluate_prompts
+        from lib_ti.merge.vectors import evaluate_prompts
 
         known = self._known_embeddings()
         return self.host.generate(*evaluate_prompts(request, self.host, known, self._dictionary(known)))
@@ -249,7 +249,7 @@ class App:
     def place_expressions(self, prompts: Sequence[str]) -> tuple[list[str], Placed]:
         """For a host that makes its pictures itself: prompts with words in place of the expressions, and what these words
         stand for on the loaded model, [V, D] by word and encoder. Raises InvalidText."""
-        from lib_ti.merge.prompt import place_expressions
+        from lib_ti.merge.vectors import place_expressions
 
         known = self._known_embeddings()
         return place_expressions(prompts, self.host, known, self._dictionary(known))
@@ -267,7 +267,7 @@ class App:
     def _embedding(self, source: Source) -> Embedding:
         """As the loaded model takes it."""
         from lib_ti.expression.parser import parse_expression
-        from lib_ti.merge.evaluate import build_embedding
+        from lib_ti.merge.vectors import build_embedding
 
         if not isinstance(source, str):
             return self._loaded(source).fit_to(self.host.model())
@@ -291,7 +291,7 @@ class App:
 
     def _dictionary(self, known: FolderEmbeddings) -> Dictionary:
         """Kept while the names stay the same, for reading them takes longer than all the rest of a check."""
-        from lib_ti.expression.dictionary import Dictionary
+        from lib_ti.expression.evaluate import Dictionary
 
         kept = self._words
         if kept is None or kept[0] != known.names:

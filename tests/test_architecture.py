@@ -36,7 +36,7 @@ TORCH_FREE = (
     "ui",
     "api",
 )
-LONGEST = 300
+LONGEST = 500
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,15 +1,15 @@
-"""The one walk over a tree. What it computes with is an algebra: `Rows` counts, `lib_ti.merge` makes vectors.
+"""What quoted texts mean, and the one walk over a tree. What the walk computes with is an algebra: `Rows` counts, `lib_ti.merge`
+makes vectors.
 
 Which rows are added, cropped or too many is decided here and nowhere else, so counter and vectors cannot disagree.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Generic, Literal, NoReturn, Protocol, TypeVar
 
 from lib_ti.errors import InvalidText, TIError
 from lib_ti.expression import limits
-from lib_ti.expression.dictionary import Dictionary, Piece
 from lib_ti.expression.nodes import (
     Append,
     Chain,
@@ -26,6 +26,34 @@ from lib_ti.expression.nodes import (
     Text,
     Token,
 )
+
+Piece = int | str | None
+"""A token by its id, an embedding by its name, or (None) the encoder's own padding token."""
+
+
+class Dictionary:
+    """`names` are the embeddings that texts may hold. Building one reads every name, so keep it while these stay the same."""
+
+    def __init__(self, tokenize: Callable[[str], Sequence[int]], names: Iterable[str] = ()) -> None:
+        self._tokenize = tokenize
+        self._names: dict[int, list[tuple[tuple[int, ...], str]]] = {}
+        for name in names:
+            if ids := tuple(tokenize(name.lower())):
+                self._names.setdefault(ids[0], []).append((ids, name))
+        for candidates in self._names.values():
+            candidates.sort(key=lambda candidate: -len(candidate[0]))
+
+    def read(self, text: str) -> list[Piece]:
+        """Hosts look for names in the tokens, not in the letters: the longest first, and without word boundaries."""
+        ids = tuple(self._tokenize(text.lstrip().lower()))
+        pieces: list[Piece] = []
+        index = 0
+        while index < len(ids):
+            found = next((c for c in self._names.get(ids[index], ()) if ids[index : index + len(c[0])] == c[0]), None)
+            pieces.append(found[1] if found else ids[index])
+            index += len(found[0]) if found else 1
+        return pieces
+
 
 Value = TypeVar("Value")
 ENCODERS: dict[EncoderLetter, str] = {"L": "clip_l", "G": "clip_g"}

@@ -1,4 +1,4 @@
-"""The merge-expression language, by recursive descent: one method a rule.
+"""Text to a tree: the lexer, then the merge-expression language by recursive descent, one method a rule.
 
     sum       = [ "-" ] term { ( "+" | "-" ) [ "-" ] term }
     term      = primary { [ "=" ] ( scale | crop | roll ) | append | keep }
@@ -13,14 +13,18 @@
     string    = "'" { character | "''" } "'"
 
 Postfixes apply left to right to their term. `=` first folds the sum so far into the term: `'a'+'b'=*2` is `('a'+'b')*2`.
+
+The lexer refuses nothing: what no rule of its knows becomes a token too, so that the parser tells the first fault first.
 """
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NoReturn, cast
+from typing import Literal, NoReturn, cast
 
 from lib_ti.errors import InvalidText
 from lib_ti.expression import limits
-from lib_ti.expression.lexer import Lexeme, lex, quote, unquote
 from lib_ti.expression.nodes import (
     Append,
     Crop,
@@ -38,6 +42,50 @@ from lib_ti.expression.nodes import (
     chain_of,
     sum_of,
 )
+
+Kind = Literal["string", "number", "word", "sign", "unclosed", "unknown", "end"]
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>    \s+ )
+    | (?P<string>   ' [^']* (?: '' [^']* )* ' (?!') )
+    | (?P<unclosed> ' )
+    | (?P<number>   (?: [0-9]+ (?: \. [0-9]+ )? | \. [0-9]+ ) (?: [eE] [+-]? [0-9]+ )? )
+    | (?P<word>     [^\W\d_] \w* )
+    | (?P<sign>     [-+*/:,=@()] )
+    | (?P<unknown>  . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Lexeme:
+    kind: Kind
+    text: str
+    span: Span
+
+
+def lex(text: str) -> Iterator[Lexeme]:
+    """Every token with its span, then one of kind "end"."""
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind == "unclosed":
+            yield Lexeme("unclosed", text[match.start() :], (match.start(), len(text)))
+            break
+        if kind != "space":
+            yield Lexeme(kind, match.group(), match.span())  # type: ignore[arg-type]  # the groups are the kinds
+    yield Lexeme("end", "", (len(text), len(text)))
+
+
+def unquote(string: str) -> str:
+    return string[1:-1].replace("''", "'")
+
+
+def quote(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
 
 _TYPOGRAPHIC = '‘’‚‛“”„‟′`´"'
 _OPERATORS = "+ - * / : , @"

@@ -1,8 +1,8 @@
 """A tree back to text, in one canonical spelling: `parse(print(tree)) == tree`."""
 
-from lib_ti.expression.lexer import quote
 from lib_ti.expression.limits import END, START
 from lib_ti.expression.nodes import Append, Chain, Crop, Keep, Node, Postfix, Roll, Scale, Sum, Text, Token
+from lib_ti.expression.parser import quote
 
 
 def print_expression(node: Node) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
 
-from lib_ti.expression.dictionary import Piece
+from lib_ti.expression.evaluate import Piece
 
 Grouping = Literal["none", "comma", "parts", "words", "tokens", "vectors"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)

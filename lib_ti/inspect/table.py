@@ -9,7 +9,7 @@ import torch
 
 from lib_ti.host import TextModel
 from lib_ti.inspect.line import Line
-from lib_ti.merge.nearest import nearest_tokens
+from lib_ti.inspect.nearest import nearest_tokens
 
 LONG = 10
 """Times the vocabulary's mean length from which on a vector drowns the words beside it: the mark of a broken training."""

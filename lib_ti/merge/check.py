@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from lib_ti.embedding.fit import match_encoders
 from lib_ti.errors import InvalidText
 from lib_ti.expression.advice import Advice, advise, advise_rows
-from lib_ti.expression.dictionary import Dictionary
-from lib_ti.expression.evaluate import Rows, evaluate
+from lib_ti.expression.evaluate import Dictionary, Rows, evaluate
 from lib_ti.expression.parser import parse_expression
 from lib_ti.formats.files import Header
 from lib_ti.host import ModelInfo

@@ -18,18 +18,18 @@ from PIL import Image
 
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
 from lib_ti.expression.prompt import rewrite_prompt
 from lib_ti.formats.png import write_preview_png
 from lib_ti.formats.writing import write_pt, write_safetensors
 from lib_ti.inspect.heatmap import draw_heatmap
 from lib_ti.inspect.inspection import inspect_embedding
+from lib_ti.inspect.nearest import nearest_tokens
 from lib_ti.library.listing import Library, filter_entries, list_library
 from lib_ti.library.named import FolderEmbeddings
 from lib_ti.merge.check import check_expression
-from lib_ti.merge.evaluate import evaluate_expression
-from lib_ti.merge.nearest import nearest_tokens
+from lib_ti.merge.vectors import evaluate_expression
 from tests.merge.text_model import SmallTextModel
 
 VOCABULARY, ROWS, FILES = 49_408, 75, 10_000

@@ -9,7 +9,7 @@ from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import InvalidEmbedding, InvalidText
 from lib_ti.expression.parser import parse_expression
 from lib_ti.inspect.inspection import inspect_embedding, inspect_expression, inspect_text, inspect_typed
-from lib_ti.merge.evaluate import evaluate_expression
+from lib_ti.merge.vectors import evaluate_expression
 from tests.merge.text_model import SmallTextModel
 
 HOST = SmallTextModel("sdxl")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.evaluate import Dictionary
 from lib_ti.formats.files import Header
 from lib_ti.host import ModelInfo
 from lib_ti.merge.check import Check, check_expression

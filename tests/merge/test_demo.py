@@ -6,15 +6,14 @@ import pytest
 import torch
 
 from lib_ti.adapters.detect import open_standalone
-from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.host import Host
-from lib_ti.merge.decompose import decompose_rows
-from lib_ti.merge.evaluate import build_embedding, evaluate_expression
-from lib_ti.merge.nearest import nearest_tokens
-from lib_ti.merge.spelling import write_expression
-from tests.merge.test_evaluate import CASES, check_case
+from lib_ti.inspect.decompose import decompose_rows, write_expression
+from lib_ti.inspect.nearest import nearest_tokens
+from lib_ti.merge.vectors import build_embedding, evaluate_expression
+from tests.merge.test_vectors import CASES, check_case
 
 
 @pytest.fixture(scope="module", params=["demo", "demo-xl"])

@@ -19,17 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lib_ti.adapters.webui.hook import Hook
 from lib_ti.adapters.webui.settings import expressions_wanted
 from lib_ti.errors import TIError
-from lib_ti.expression.infotext import (
-    EXACT,
-    HIRES_NEGATIVE,
-    HIRES_PROMPT,
-    NEGATIVE,
-    PROMPT,
-    exact_prompts,
-    restore_prompts,
-)
 from lib_ti.expression.parser import parse_expression
 from lib_ti.expression.prompt import find_expressions, hide_expressions, may_hold_expression, rewrite_prompt
+from lib_ti.infotext import EXACT, HIRES_NEGATIVE, HIRES_PROMPT, NEGATIVE, PROMPT, exact_prompts, restore_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ import torch
 from lib_ti.adapters.webui import prompts
 from lib_ti.app import App
 from lib_ti.errors import InvalidText
-from lib_ti.expression.infotext import EXACT, read_infotext, write_infotext
+from lib_ti.infotext import EXACT, read_infotext, write_infotext
 from tests.adapters.fake_modules import put_modules
 from tests.toy_host import ToyHost
 

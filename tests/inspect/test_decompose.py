@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from lib_ti.errors import InvalidText
-from lib_ti.expression.dictionary import Dictionary
+from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
 from lib_ti.host import Family
-from lib_ti.merge.decompose import Parts, decompose_rows
-from lib_ti.merge.evaluate import evaluate_expression
-from lib_ti.merge.spelling import write_expression
+from lib_ti.inspect.decompose import Parts, decompose_rows, write_expression
+from lib_ti.merge.vectors import evaluate_expression
 from tests.merge.text_model import SmallTextModel
 
 PLANTED = {2368: 0.5, 1929: 1.25, 40000: -0.75}

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from lib_ti.merge.nearest import nearest_tokens
+from lib_ti.inspect.nearest import nearest_tokens
 from tests.merge.text_model import SmallTextModel
 
 HOST = SmallTextModel("sdxl")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib_ti.expression.infotext import (
+from lib_ti.infotext import (
     EXACT,
     HIRES_NEGATIVE,
     HIRES_PROMPT,

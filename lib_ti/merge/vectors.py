@@ -1,6 +1,10 @@
-"""An expression to vectors, for every encoder of the loaded model at once."""
+"""Expressions to vectors, for every encoder of the loaded model at once: one by itself, or those in the prompts of a picture."""
 
+from __future__ import annotations
+
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -8,10 +12,12 @@ import torch
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import HostError, InvalidText
-from lib_ti.expression.dictionary import Dictionary, Piece
-from lib_ti.expression.evaluate import Rows, evaluate
-from lib_ti.expression.nodes import Expression
-from lib_ti.host import TextModel
+from lib_ti.expression.evaluate import Dictionary, Piece, Rows, evaluate
+from lib_ti.expression.limits import CHUNK_ROWS
+from lib_ti.expression.nodes import Crop, Expression, Text, chain_of
+from lib_ti.expression.parser import parse_expression
+from lib_ti.expression.prompt import placeholder, rewrite_prompt
+from lib_ti.host import ImageRequest, TextModel
 
 Vectors = dict[str, torch.Tensor]
 """[V, D] float32 on the CPU by encoder; V is equal over encoders and may be 0."""
@@ -128,3 +134,57 @@ def _evaluate(expression: Expression, algebra: Matrices, dictionary: Dictionary)
             message = f"The numbers grow too large in {encoder}."
             raise InvalidText(message, expression.text, 0, len(expression.text), "Use smaller factors.")
     return vectors
+
+
+Placed = dict[str, dict[str, torch.Tensor]]
+
+
+def place_expressions(
+    prompts: Sequence[str], host: TextModel, embeddings: Mapping[str, Embedding], dictionary: Dictionary
+) -> tuple[list[str], Placed]:
+    """The prompts with placeholders, and what these stand for: [V, D] by placeholder and encoder. Raises InvalidText.
+
+    A result of more rows than a chunk of the prompt holds becomes several placeholders; one of no rows becomes nothing. A
+    placeholder is named after its numbers, so that a host which keeps encoded prompts by their text never confuses them.
+    """
+    placed: Placed = {}
+
+    def place(text: str) -> str:
+        vectors = evaluate_expression(parse_expression(text), host, embeddings, dictionary)
+        names = []
+        for start in range(0, len(next(iter(vectors.values()))), CHUNK_ROWS):
+            rows = {key: matrix[start : start + CHUNK_ROWS] for key, matrix in vectors.items()}
+            names.append(placeholder(_digest(rows)))
+            placed[names[-1]] = rows
+        return " ".join(names)
+
+    return [rewrite_prompt(prompt, place) for prompt in prompts], placed
+
+
+def evaluate_prompts(
+    request: ImageRequest, host: TextModel, embeddings: Mapping[str, Embedding], dictionary: Dictionary
+) -> tuple[ImageRequest, Placed]:
+    """The request with placeholders, and what these stand for. Raises InvalidText."""
+    texts = [request.prompt, request.negative]
+    (prompt, negative), placed = place_expressions(texts, host, embeddings, dictionary)
+    return replace(request, prompt=prompt, negative=negative), placed
+
+
+def _digest(vectors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for encoder, matrix in vectors.items():
+        digest.update(f"{encoder} {tuple(matrix.shape)} ".encode())
+        digest.update(matrix.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def clip_g_of(text: str, rows: int, host: TextModel, embeddings: Mapping[str, Embedding]) -> torch.Tensor:
+    """[rows, D]: the expression `'text':rows` in clip_g, cut off or filled up with zeros. Raises HostError without SDXL."""
+    model = host.model()
+    if model.family != "sdxl":
+        raise HostError(
+            f"The model {model.name!r} has no clip_g to read {text!r} with.",
+            "Load an SDXL checkpoint, or leave the text out.",
+        )
+    expression = Expression(chain_of(Text(text), (Crop(rows),)), text)
+    return evaluate_expression(expression, host, embeddings)["clip_g"]

@@ -10,8 +10,8 @@ from lib_ti.config.merge import MergeConfig
 from lib_ti.config.tree import build_config
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding, InvalidText, TIError
 from lib_ti.formats.files import load_embedding
-from lib_ti.merge.save import save_merge
-from lib_ti.merge.second_encoder import clip_g_of
+from lib_ti.merge.build import save_merge
+from lib_ti.merge.vectors import clip_g_of
 from tests.merge.text_model import SmallTextModel
 
 
