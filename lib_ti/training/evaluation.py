@@ -9,8 +9,7 @@ import torch
 
 from lib_ti.config.train import LossPart
 from lib_ti.host import Conditioning, PictureSize, TrainingSession
-from lib_ti.training.gradient import Sample, batch_error
-from lib_ti.training.noise import draw_noise
+from lib_ti.training.update import Sample, batch_error, draw_noise
 
 
 class FixedBatch:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lib_ti.chance import generator
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.dataset.picture import load_picture
 from lib_ti.host import PictureSize, TrainingSession
-from lib_ti.training.noise import generator
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The preflight: prove settings and data set, and say what a run will do, before any work on the model."""
+"""The plan of a run: settings and data set validated, and what the run will do, before any work on the model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import scan_dataset
+from lib_ti.dataset.template import compose_prompt
 from lib_ti.embedding.name import check_name, shadow_warnings
-from lib_ti.errors import Fault, HostError, InvalidConfig
-from lib_ti.host import Host, ModelInfo
+from lib_ti.errors import Fault, HostError, InvalidConfig, InvalidDataset
+from lib_ti.host import Host, ModelInfo, TrainingSession
 from lib_ti.library.result import other_files
 from lib_ti.training.start import Start, embedding_path, find_start
 
@@ -113,3 +114,18 @@ def _prove_steps(config: TrainConfig, first: int, last: int) -> None:
     if last <= first:
         hint = f"{first} updates are done and the last stage ends at {last}"
         raise InvalidConfig([Fault("optim.lr", "the schedule lies wholly in the past", hint)])
+
+
+def prove_prompts(session: TrainingSession, dataset: Dataset, name: str, rows: int) -> None:
+    """Raises InvalidDataset, which names each picture whose caption pushes some of the `rows` vectors of `name` out."""
+    faults = []
+    for picture in dataset.pictures:
+        for line in dataset.template.lines:
+            prompt = compose_prompt(line, name, picture.caption)
+            seen = session.placeholder_rows(prompt)
+            if seen < rows:
+                message = f"the model sees {seen} of the {rows} vectors of {name} in {prompt!r}"
+                faults.append(Fault(str(picture.path), message, "shorten the caption, or move [name] to the front"))
+                break
+    if faults:
+        raise InvalidDataset(faults)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from contextlib import ExitStack, closing
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,24 +18,19 @@ from lib_ti.control import Control
 from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.token_tables import hash_token_tables
-from lib_ti.errors import GivenUp, TIError
+from lib_ti.errors import GivenUp, TIError, TrainingFailed
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.formats.files import save_embedding
 from lib_ti.formats.png import write_preview_png
 from lib_ti.host import Host, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
-from lib_ti.training.gradient import Sample, accumulate_gradient
 from lib_ti.training.latents import CachedPicture, cache_latents
-from lib_ti.training.log import LossTable, TensorBoard
-from lib_ti.training.memory import memory_faults_told
-from lib_ti.training.noise import draw_noise, draw_timesteps
+from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
 from lib_ti.training.optim_file import optim_path, save_optim
-from lib_ti.training.plan import Plan, plan_training
-from lib_ti.training.plot import save_loss_plot
+from lib_ti.training.plan import Plan, plan_training, prove_prompts
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.seen import prove_prompts
 from lib_ti.training.state import SUFFIX, save_state
-from lib_ti.training.trainee import Trainee
+from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
 
 
 def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path:
@@ -127,12 +125,8 @@ class _Run:
                 self.session.check()
                 rate = schedule.rate_at(trainee.step)
                 assert rate is not None  # the plan ends where the schedule does
-                trainee.zero_gradient()
                 samples = self.draw_samples()
-                micro_batch = optim.micro_batch or optim.batch_size
-                loss = accumulate_gradient(self.session, trainee.vectors, samples, micro_batch, self.config.loss).item()
-                trainee.prove_finite(loss)
-                trainee.update(rate, optim.clip, self.clip_limit(), len(samples))
+                loss = take_update(self.session, trainee, samples, optim, self.config.loss, rate, self.clip_limit())
                 self.report(loss, rate, len(samples), time.perf_counter() - began)
                 self.keep_up()
         except Exception:
@@ -298,3 +292,24 @@ class _Run:
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
+
+
+_SAYS_SO = re.compile(r"out of memory|can't allocate memory", re.IGNORECASE)
+"""CUDA and MPS say the first, torch's allocator on the CPU the second; only CUDA's has a type of its own."""
+
+
+@contextmanager
+def memory_faults_told() -> Iterator[None]:
+    """Raises TrainingFailed in the place of torch's error, with nothing of the run held any longer by its traceback."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not _SAYS_SO.search(str(error)):
+            raise
+        traceback.clear_frames(error.__traceback__)
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise TrainingFailed(
+            f"The memory ran out: {reason}.",
+            "Vectors of the steps that were done are saved. Train with smaller pictures (Width, Height), micro-batches of 1 or "
+            "Gradient checkpointing, or move the VAE to RAM; then resume.",
+        ) from None

@@ -1,23 +1,97 @@
-"""Where a run starts: from nothing, from a created embedding, or from the newest copy of an earlier run."""
+"""Where a run starts, and where it keeps its files.
+
+It starts from nothing, from a created embedding, or from the newest copy of an earlier run; its folder has A1111's layout,
+`<log>/<date>/<name>/{embeddings,images,image_embeddings}`.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from lib_ti.config.train import FORMATS, TrainConfig
 from lib_ti.create import initial_vectors
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.errors import EmbeddingExists, InvalidEmbedding
+from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
-from lib_ti.training.folder import RunFolder, find_states, new_run_folder
 from lib_ti.training.optim_file import load_optim, optim_path
 from lib_ti.training.state import SUFFIX, Moments, RunState, digest, load_state
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    root: Path
+    name: str
+
+    def copy(self, step: int, suffix: str) -> Path:
+        return self.root / "embeddings" / f"{self.name}-{step}{suffix}"
+
+    def state(self, step: int) -> Path:
+        return self.copy(step, SUFFIX)
+
+    def preview(self, step: int) -> Path:
+        return self.root / "images" / f"{self.name}-{step}.png"
+
+    def preview_embedding(self, step: int) -> Path:
+        return self.root / "image_embeddings" / f"{self.name}-{step}.png"
+
+    @property
+    def losses(self) -> Path:
+        return self.root / "textual_inversion_loss.csv"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "settings.json"
+
+    @property
+    def plot(self) -> Path:
+        return self.root / "loss.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
+
+    def make(self) -> None:
+        """Raises HostError before any work where nothing can be written."""
+        try:
+            for name in ("embeddings", "images", "image_embeddings"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostError(
+                f"The log folder cannot be made: {error.strerror}.", "Choose another one.", str(self.root)
+            ) from error
+        if not os.access(self.root, os.W_OK):
+            raise HostError("The log folder cannot be written to.", "Choose another one.", str(self.root))
+
+
+def new_run_folder(log: Path, name: str) -> RunFolder:
+    """A folder of today that no other run has: NAME, or NAME-2, NAME-3 …"""
+    day = log / date.today().isoformat()
+    root, number = day / name, 1
+    while root.exists() and any(root.iterdir()):
+        number += 1
+        root = day / f"{name}-{number}"
+    return RunFolder(root, name)
+
+
+def find_states(log: Path, name: str) -> list[Path]:
+    """The states of all runs of `name` that still lie in the log folder, in no particular order."""
+    folder = re.compile(re.escape(name) + r"(-[0-9]+)?")
+    copy = re.compile(re.escape(name) + r"-[0-9]+" + re.escape(SUFFIX))
+    return [
+        state
+        for run in sorted(log.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]/*"))
+        if folder.fullmatch(run.name)
+        for state in (run / "embeddings").glob(f"*{SUFFIX}")
+        if copy.fullmatch(state.name)
+    ]
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,7 @@ from lib_ti.adapters.standalone.text import TextEncoder
 from lib_ti.adapters.standalone.tokenizer import END, START, tokenize
 from lib_ti.config.train import LossPart
 from lib_ti.host import PictureSize, SessionRequest
-from lib_ti.training.gradient import Sample, accumulate_gradient
-from lib_ti.training.noise import draw_noise
+from lib_ti.training.update import Sample, accumulate_gradient, draw_noise
 
 NAME, PROMPTS = "foo", ["a photo of foo", "a rendering of foo", "a good photo of the foo", "a close-up of foo"]
 

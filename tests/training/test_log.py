@@ -1,9 +1,12 @@
-"""A user would lose: a loss table that spreadsheets and A1111's users know, right also after a crash and a resume."""
+"""Logs: a user would lose rows of the loss table, or its plot."""
 
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
 from lib_ti.events import StepDone
-from lib_ti.training.log import LossTable, TensorBoard, read_losses
+from lib_ti.training.log import LossTable, TensorBoard, read_losses, running_mean, save_loss_plot
 
 
 def done(step: int) -> StepDone:
@@ -51,3 +54,25 @@ def test_tensorboard_gets_the_loss(tmp_path: Path) -> None:
     events.Reload()
     assert events.Scalars("loss")[0].value == 0.5
     assert set(events.Tags()["scalars"]) == {"loss", "learn_rate", "vector_length/clip_l"}
+
+
+def test_plot_is_a_picture_with_curves_in_it(tmp_path: Path) -> None:
+    table = tmp_path / "loss.csv"
+    table.write_text(
+        "step,epoch,epoch_step,loss,learn_rate\n" + "".join(f"{n},0,{n},{1 / n},0.005\n" for n in range(1, 50))
+    )
+    assert save_loss_plot(table, tmp_path / "loss.png", "foo")
+    colours = Image.open(tmp_path / "loss.png").convert("RGB").getcolors(1 << 20)
+    assert colours is not None
+    for curve in [(27, 94, 155), (217, 130, 43)]:  # the running mean's blue and the learning rate's orange
+        assert any(max(abs(a - b) for a, b in zip(curve, colour, strict=True)) < 40 for _, colour in colours)
+
+
+def test_no_rows_no_picture(tmp_path: Path) -> None:
+    assert not save_loss_plot(tmp_path / "missing.csv", tmp_path / "loss.png", "foo")
+    assert not (tmp_path / "loss.png").exists()
+
+
+def test_running_mean_has_no_bias_at_its_start() -> None:
+    assert running_mean([2.0] * 5) == pytest.approx([2.0] * 5)
+    assert running_mean([1.0, 0.0])[1] == pytest.approx(0.95 / 1.95)

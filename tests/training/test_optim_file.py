@@ -20,7 +20,7 @@ from lib_ti.formats.writing import write_torch_zip
 from lib_ti.training.optim_file import checksum, load_optim, optim_path
 from lib_ti.training.run import train
 from lib_ti.training.start import find_start
-from lib_ti.training.trainee import Trainee
+from lib_ti.training.update import Trainee
 from tests.toy_host import ToyHost
 
 Settings = Callable[..., TrainConfig]
@@ -74,13 +74,13 @@ def adamw_step(vectors: torch.Tensor, gradient: torch.Tensor, optim: Path, rate:
 def test_an_embedding_of_a1111_goes_on_at_its_step_with_its_momentum_and_our_rate(
     host: WideHost, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, gradients, update = host.embeddings_folder() / "foo.pt", [], Trainee.update
+    path, gradients, update = host.embeddings_folder() / "foo.pt", [], Trainee.step_by
 
     def watched(self: Trainee, *rest: Any) -> None:
         gradients.append(self.vectors["clip_l"].grad.clone())
         update(self, *rest)
 
-    monkeypatch.setattr(Trainee, "update", watched)
+    monkeypatch.setattr(Trainee, "step_by", watched)
     before = load_embedding(path).vectors["clip_l"]
     optim = Path(shutil.copy(optim_path(path), host.folder / "kept.optim"))
     events = run(host, settings(embedding__resume=True, optim__steps=31, optim__lr="0.005:10, 0.02:40"))

@@ -18,9 +18,9 @@ from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidDataset, TrainingFailed
 from lib_ti.events import Event, Finished, Paused, Planned, PreviewReady, Saved, StepDone, Warned
 from lib_ti.formats.files import load_embedding, save_embedding
-from lib_ti.training.gradient import accumulate_gradient
 from lib_ti.training.log import read_losses
 from lib_ti.training.start import find_start
+from lib_ti.training.update import accumulate_gradient
 from tests.toy_host import ToyHost
 from tests.training.runs import Settings, final_vectors, run, same, stop_at
 
@@ -177,7 +177,7 @@ def test_memory_that_runs_out_is_told_with_what_needs_less_and_is_free_again(
             raise RuntimeError(reason)
         return accumulate_gradient(*arguments)
 
-    monkeypatch.setattr("lib_ti.training.run.accumulate_gradient", fail_at_update_6)
+    monkeypatch.setattr("lib_ti.training.update.accumulate_gradient", fail_at_update_6)
     with pytest.raises(TrainingFailed, match="The memory ran out") as failure:
         run(host, settings(optim__batch_size=1))
     assert "micro-batch" in failure.value.hint

@@ -16,8 +16,8 @@ from lib_ti.events import Event, StepDone
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host, SessionRequest
 from lib_ti.training.evaluation import FixedBatch, gap_closed
-from lib_ti.training.gradient import Sample, accumulate_gradient
 from lib_ti.training.run import train
+from lib_ti.training.update import Sample, accumulate_gradient
 from tests.benchmarks.training_speed import peak_memory, random_sd1
 
 pytestmark = pytest.mark.gpu

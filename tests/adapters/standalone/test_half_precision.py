@@ -11,8 +11,8 @@ from lib_ti.config.train import LossPart
 from lib_ti.control import Control
 from lib_ti.events import Event, StepDone
 from lib_ti.host import PictureSize, SessionRequest
-from lib_ti.training.gradient import Sample, accumulate_gradient
 from lib_ti.training.state import SUFFIX, load_state
+from lib_ti.training.update import Sample, accumulate_gradient
 from tests.adapters.standalone.conftest import open_host
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}

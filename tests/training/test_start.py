@@ -1,11 +1,11 @@
-"""A user would lose: an earlier run's copies, if a new run wrote over them or resume could not find them."""
+"""Where a run keeps its files, so that none is lost among others."""
 
 from pathlib import Path
 
 import pytest
 
 from lib_ti.errors import HostError
-from lib_ti.training.folder import find_states, new_run_folder
+from lib_ti.training.start import find_states, new_run_folder
 
 
 def test_layout_is_a1111s(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A user would lose: the right gradient, and the promise that batch size and accumulation do not change the result."""
+"""The update: a user would train towards something else than the pictures, or get another result with other micro-batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,92 @@ from typing import Any
 import pytest
 import torch
 
-from lib_ti.config.train import LossPart
+from lib_ti.config.train import LossPart, OptimizerPart
+from lib_ti.errors import TrainingFailed
 from lib_ti.host import Conditioning, PictureSize, SessionRequest
-from lib_ti.training import gradient as module
-from lib_ti.training.gradient import Sample, accumulate_gradient, batch_error, group_by_shape, loss_scales
+from lib_ti.training import update as module
+from lib_ti.training.state import RunState
+from lib_ti.training.update import (
+    Sample,
+    Trainee,
+    accumulate_gradient,
+    add_noise,
+    batch_error,
+    draw_noise,
+    draw_timesteps,
+    group_by_shape,
+    loss_scales,
+    loss_weight,
+    prediction_target,
+)
 from tests.toy_host import ToyHost, ToySession
+
+ALPHA = torch.tensor([0.9991, 0.5, 0.0047])
+SNR = ALPHA / (1 - ALPHA)
+SHAPE = torch.Size([4, 6, 5])
+CPU = torch.device("cpu")
+
+
+def test_noise_and_v_targets_lead_back_to_the_picture() -> None:
+    latents, noise = torch.randn(3, 4, 6, 5), torch.randn(3, 4, 6, 5)
+    a = ALPHA.view(-1, 1, 1, 1)
+    noisy = add_noise(latents, noise, ALPHA)
+    torch.testing.assert_close(
+        a.sqrt() * noisy - (1 - a).sqrt() * prediction_target(latents, noise, ALPHA, "v_prediction"), latents
+    )
+    assert prediction_target(latents, noise, ALPHA, "epsilon") is noise
+
+
+@pytest.mark.parametrize(
+    ("weighting", "prediction_type", "expected"),
+    [
+        ("none", "epsilon", torch.ones(3)),
+        ("balanced", "epsilon", torch.tensor([0.3, 1.0, 6.0])),
+        ("min_snr", "epsilon", SNR.clamp(max=5) / SNR),
+        ("min_snr", "v_prediction", SNR.clamp(max=5) / (SNR + 1)),
+        ("debiased", "epsilon", SNR.clamp(max=1000).rsqrt()),
+        ("debiased", "v_prediction", 1 / (SNR + 1)),
+    ],
+)
+def test_loss_weights(weighting: str, prediction_type: str, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(loss_weight(ALPHA, prediction_type, LossPart(weighting=weighting)), expected)  # type: ignore[arg-type]
+
+
+def test_weights_stay_finite_at_zero_terminal_snr() -> None:
+    for weighting in ("balanced", "min_snr", "debiased"):
+        weights = loss_weight(torch.tensor([0.0, 1.0]), "v_prediction", LossPart(weighting=weighting))
+        assert torch.isfinite(weights).all()
+
+
+def test_noise_is_a_function_of_seed_and_sample_alone() -> None:
+    first = draw_noise(SHAPE, CPU, 0.0, 7, 3)
+    torch.manual_seed(99)
+    torch.randn(5)
+    assert torch.equal(first, draw_noise(SHAPE, CPU, 0.0, 7, 3))
+    assert not torch.equal(first, draw_noise(SHAPE, CPU, 0.0, 7, 4))
+    assert not torch.equal(first, draw_noise(SHAPE, CPU, 0.0, 8, 3))
+
+
+def test_noise_offset_shifts_whole_channels() -> None:
+    difference = draw_noise(SHAPE, CPU, 0.5, 1, 1) - draw_noise(SHAPE, CPU, 0.0, 1, 1)
+    torch.testing.assert_close(difference, difference[:, :1, :1].expand(SHAPE), atol=1e-6, rtol=0)
+    assert difference.abs().max() > 0.01
+
+
+def test_timesteps_are_uniform_and_do_not_depend_on_how_samples_are_batched() -> None:
+    together = draw_timesteps(4000, 0, 1, 1000, stratified=False)
+    alone = [draw_timesteps(1, n, 1, 1000, stratified=False)[0] for n in range(100)]
+    assert together[:100] == alone
+    assert min(together) >= 0
+    assert max(together) <= 999
+    assert abs(sum(together) / len(together) - 499.5) < 15
+
+
+def test_stratified_timesteps_take_one_of_each_stratum() -> None:
+    timesteps = draw_timesteps(10, 30, 1, 1000, stratified=True)
+    assert sorted(t // 100 for t in timesteps) == list(range(10))
+    assert timesteps != sorted(timesteps)
+
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 TALL = PictureSize(96, 64, 4, 0, 96, 48)
@@ -194,3 +275,71 @@ def test_half_precision_that_overflows_is_taken_again_with_a_smaller_scale(half:
     monkeypatch.setattr(module, "loss_scales", lambda *given: loss_scales(*given)[:1])
     spoiled = gradient(half, large_samples(), 5)
     assert not any(spoiled[name].isfinite().all() for name in full)
+
+
+START = RunState(0, 0, 1, {"clip_l": torch.ones(2, 3), "clip_g": torch.ones(2, 4)})
+
+
+def give_gradient(trainee: Trainee, value: float) -> None:
+    for vector in trainee.vectors.values():
+        vector.grad = torch.full_like(vector, value)
+
+
+def test_first_adamw_step_moves_by_the_rate() -> None:
+    trainee = Trainee(START, OptimizerPart(), CPU)
+    give_gradient(trainee, 0.3)
+    trainee.step_by(0.01, "disabled", 0.0, images=4)
+    torch.testing.assert_close(trainee.vectors["clip_l"], torch.full((2, 3), 0.99))
+    assert (trainee.step, trainee.samples) == (1, 4)
+    assert torch.equal(START.vectors["clip_l"], torch.ones(2, 3))  # the start is a value, not the run's scratch
+
+
+def test_value_clipping_limits_each_number() -> None:
+    trainee = Trainee(START, OptimizerPart(), CPU)
+    give_gradient(trainee, 0.3)
+    trainee.step_by(0.01, "value", 0.1, 1)
+    assert trainee.vectors["clip_l"].grad is not None
+    assert trainee.vectors["clip_l"].grad.max() == pytest.approx(0.1)
+
+
+def test_norm_clipping_limits_each_encoder_by_itself() -> None:
+    trainee = Trainee(START, OptimizerPart(), CPU)
+    give_gradient(trainee, 10.0)
+    trainee.step_by(0.01, "norm", 0.5, 1)
+    for vector in trainee.vectors.values():
+        assert vector.grad is not None
+        assert vector.grad.norm() == pytest.approx(0.5, rel=1e-4)
+
+
+def test_resumed_optimizer_goes_on_exactly_and_obeys_the_new_rate() -> None:
+    whole, half = Trainee(START, OptimizerPart(), CPU), Trainee(START, OptimizerPart(), CPU)
+    for trainee in (whole, half):
+        for step in range(5):
+            give_gradient(trainee, 0.1 * step - 0.2)
+            trainee.step_by(0.01, "disabled", 0.0, 1)
+    # A file may give the vectors in another order: each must meet its own moments again.
+    vectors = dict(reversed(half.plain_vectors().items()))
+    resumed = Trainee(RunState(half.step, half.samples, 1, vectors, half.moments()), OptimizerPart(), CPU)
+    for trainee in (whole, resumed):
+        give_gradient(trainee, 0.7)
+        trainee.step_by(0.5, "disabled", 0.0, 1)
+    assert resumed.step == 6
+    for name in whole.vectors:
+        assert torch.equal(whole.vectors[name], resumed.vectors[name])
+
+
+@pytest.mark.parametrize(
+    ("loss", "gradient", "says"), [(float("nan"), 0.1, "loss became nan"), (0.3, float("inf"), "clip_l and clip_g")]
+)
+def test_an_update_that_would_spoil_the_vectors_is_refused_with_a_likely_cause(
+    loss: float, gradient: float, says: str
+) -> None:
+    trainee = Trainee(START, OptimizerPart(), CPU)
+    give_gradient(trainee, gradient)
+    with pytest.raises(TrainingFailed, match=says) as failure:
+        trainee.check_finite(loss)
+    assert "precision" in failure.value.hint
+
+
+def test_norms_are_mean_row_lengths() -> None:
+    assert Trainee(START, OptimizerPart(), CPU).norms() == pytest.approx({"clip_l": 3**0.5, "clip_g": 2.0})

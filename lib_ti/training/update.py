@@ -1,0 +1,286 @@
+"""One update of the vectors, on one page: `take_update`, then what it calls, in order.
+
+    draw      noise and timesteps, each a function of (seed, sample) alone
+    encode    the prompts of all samples, once                                -> conditioning, which hangs on the vectors
+    predict   micro-batch by micro-batch, forward and back, down to a detached conditioning: there the gradients add up
+    go back   once through the text encoder, from the summed gradient         -> the vectors' gradient
+    step      clip, AdamW
+
+The graph is split at the conditioning because the text encoder's part of it is the same for every micro-batch: it is run
+once each way, and the number of micro-batches changes memory and speed, not the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lib_ti.chance import generator
+from lib_ti.config.train import LossPart, OptimizerPart
+from lib_ti.errors import TrainingFailed
+from lib_ti.host import Conditioning, PictureSize, PredictionType, TrainingSession
+from lib_ti.training.state import Moments, RunState
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of an update. `latents`, `noise`: [C, h, w] float32; `mask`: [1, h, w] or None; `timestep`: 0 .. 999."""
+
+    prompt: str
+    size: PictureSize
+    latents: torch.Tensor
+    noise: torch.Tensor
+    timestep: int
+    mask: torch.Tensor | None = None
+
+
+def take_update(
+    session: TrainingSession,
+    trainee: Trainee,
+    samples: Sequence[Sample],
+    optim: OptimizerPart,
+    loss: LossPart,
+    rate: float,
+    clip_limit: float,
+) -> float:
+    """Move the vectors by one step at learning rate `rate`; the samples' mean unweighted loss before it.
+
+    Raises TrainingFailed, with the vectors as they were, where loss or gradient is not finite.
+    """
+    trainee.zero_gradient()
+    micro_batch = optim.micro_batch or optim.batch_size
+    mean = accumulate_gradient(session, trainee.vectors, samples, micro_batch, loss).item()
+    trainee.check_finite(mean)
+    trainee.step_by(rate, optim.clip, clip_limit, len(samples))
+    return mean
+
+
+# The gradient
+
+
+def accumulate_gradient(
+    session: TrainingSession,
+    vectors: Mapping[str, torch.Tensor],
+    samples: Sequence[Sample],
+    micro_batch: int,
+    loss: LossPart,
+) -> torch.Tensor:
+    """Add the gradient of the samples' mean loss to `vectors` ([V, D] leaves by encoder); the mean unweighted loss, a scalar."""
+    # Equal prompts at equal sizes are encoded once: with one template line and no captions, that is one row for any batch.
+    keys = list(dict.fromkeys((sample.prompt, sample.size) for sample in samples))
+    row = {key: number for number, key in enumerate(keys)}
+    conditioning = session.encode_prompts([prompt for prompt, _ in keys], vectors, [size for _, size in keys])
+
+    # Only float16 needs a second trial: where the UNet overflows on the way back, its part is taken again, scaled lower.
+    for scale in loss_scales(session.dtype, samples):
+        # Detached, so that each backward ends here and frees its activations. Float32, also where the host's conditioning is
+        # not: here the micro-batches add up, and small ones would be lost beside large ones.
+        leaves = {key: tensor.detach().float().requires_grad_() for key, tensor in conditioning.tensors.items()}
+        total = torch.zeros((), device=session.device)
+        for batch in group_by_shape(samples, micro_batch):
+            rows = torch.tensor([row[sample.prompt, sample.size] for sample in batch], device=session.device)
+            read = Conditioning({key: leaf[rows] for key, leaf in leaves.items()})
+            squared_error, weight = batch_error(session, batch, read, loss)
+            # A sum, not a mean: the last micro-batch may be smaller, and each picture is to count the same.
+            (squared_error * weight).sum().mul(scale).backward()  # type: ignore[no-untyped-call]
+            total += squared_error.detach().sum()
+        gradients = {key: leaf.grad / (scale * len(samples)) for key, leaf in leaves.items() if leaf.grad is not None}
+        if all(bool(gradient.isfinite().all()) for gradient in gradients.values()):
+            break
+    _through_text_encoder(conditioning, gradients, vectors)
+    return total / len(samples)
+
+
+def loss_scales(dtype: torch.dtype, samples: Sequence[Sample]) -> list[float]:
+    """By what a picture's mean loss is multiplied on its way back through a UNet of `dtype`, in the order of trial.
+
+    Float16 holds nothing below 6e-8, where the gradient of a mean over all latents of a picture lies. So the UNet goes back
+    from nearly the picture's sum, which is undone in float32.
+    """
+    if dtype != torch.float16:
+        return [1.0]
+    latents = max(sample.latents.numel() for sample in samples)
+    return [latents / 4, latents / 1024]
+
+
+def group_by_shape(samples: Sequence[Sample], micro_batch: int) -> list[list[Sample]]:
+    """Micro-batches of at most `micro_batch` samples, each of one latent shape, in the samples' own order."""
+    shapes: dict[torch.Size, list[Sample]] = {}
+    for sample in samples:
+        shapes.setdefault(sample.latents.shape, []).append(sample)
+    return [group[i : i + micro_batch] for group in shapes.values() for i in range(0, len(group), micro_batch)]
+
+
+def batch_error(
+    session: TrainingSession, batch: Sequence[Sample], conditioning: Conditioning, loss: LossPart
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(mean squared error [B], loss weight [B]) of samples of one shape."""
+    device = session.device
+    latents = torch.stack([sample.latents for sample in batch]).to(device)
+    noise = torch.stack([sample.noise for sample in batch]).to(device)
+    timesteps = torch.tensor([sample.timestep for sample in batch])
+    alpha = session.alphas_cumprod[timesteps].to(device)
+    model_pred = session.predict(add_noise(latents, noise, alpha), timesteps.to(device), conditioning)
+    # In float32, whatever the UNet computes in: the square of a small error is nothing in float16.
+    error = (model_pred.float() - prediction_target(latents, noise, alpha, session.prediction_type)).square()
+    if any(sample.mask is not None for sample in batch):
+        even = torch.ones_like(error[0, :1])
+        error = error * torch.stack([even if sample.mask is None else sample.mask.to(device) for sample in batch])
+    return error.mean((1, 2, 3)), loss_weight(alpha, session.prediction_type, loss)
+
+
+def _through_text_encoder(
+    conditioning: Conditioning, gradients: Mapping[str, torch.Tensor], vectors: Mapping[str, torch.Tensor]
+) -> None:
+    """Add to `vectors` what `gradients`, by the conditioning's keys, come to at them."""
+    parts = [
+        (conditioning.tensors[key], part) for key, part in gradients.items() if conditioning.tensors[key].requires_grad
+    ]
+    outputs = [output for output, _ in parts]
+    # The encoder may be in float16 too: it goes back from a gradient with a maximum of 1. A power of two changes no digit.
+    peak = torch.stack([part.abs().max() for _, part in parts]).max()
+    scale = peak.clamp(min=1e-30).log2().ceil().exp2()
+    # `grad`, not `backward`: nothing but the vectors gets a gradient, whatever else in the host's model asks for one.
+    found = torch.autograd.grad(
+        outputs, list(vectors.values()), [(part / scale).to(output.dtype) for output, part in parts], allow_unused=True
+    )
+    for vector, gradient in zip(vectors.values(), found, strict=True):
+        if gradient is not None:
+            vector.grad = gradient * scale if vector.grad is None else vector.grad + gradient * scale
+
+
+# The noise and the loss
+
+
+def draw_noise(shape: torch.Size, device: torch.device, offset: float, *counters: int | str) -> torch.Tensor:
+    """Gaussian noise [C, h, w] float32, made on `device`. `offset` adds noise that is equal over each whole channel."""
+    chance = generator(device, "noise", *counters)
+    noise = torch.randn(shape, generator=chance, device=device)
+    if offset:
+        noise += offset * torch.randn(shape[0], 1, 1, generator=chance, device=device)
+    return noise
+
+
+def draw_timesteps(count: int, first: int, seed: int, steps: int, stratified: bool) -> list[int]:
+    """Timesteps 0 .. steps - 1 of samples `first` .. `first + count - 1`.
+
+    Uniform; stratified cuts the range into `count` equal strata and gives each sample of the update one of its own.
+    """
+    draws = [
+        torch.rand((), generator=generator("cpu", "timestep", seed, n), dtype=torch.float64).item()
+        for n in range(first, first + count)
+    ]
+    if stratified:
+        strata = torch.randperm(count, generator=generator("cpu", "strata", seed, first)).tolist()
+        draws = [(stratum + draw) / count for stratum, draw in zip(strata, draws, strict=True)]
+    return [min(int(draw * steps), steps - 1) for draw in draws]
+
+
+def add_noise(latents: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+    """x_t = sqrt(a) x_0 + sqrt(1 - a) n (Ho et al. 2020, eq. 4). `latents`, `noise`: [B, C, h, w]; `alpha`: [B], alphas_cumprod at t."""
+    a = alpha.view(-1, 1, 1, 1)
+    return a.sqrt() * latents + (1 - a).sqrt() * noise
+
+
+def prediction_target(
+    latents: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor, prediction_type: PredictionType
+) -> torch.Tensor:
+    """What the UNet should answer, [B, C, h, w]: the noise, or v = sqrt(a) n - sqrt(1 - a) x_0 (Salimans & Ho 2022, eq. 11)."""
+    if prediction_type == "epsilon":
+        return noise
+    a = alpha.view(-1, 1, 1, 1)
+    return a.sqrt() * noise - (1 - a).sqrt() * latents
+
+
+def loss_weight(alpha: torch.Tensor, prediction_type: PredictionType, loss: LossPart) -> torch.Tensor:
+    """How much each sample of the batch counts, [B], by its signal-to-noise ratio a / (1 - a).
+
+    balanced: sqrt(1 / SNR) within 0.3 .. 6. min_snr: Hang et al. 2023, eq. 10 (divided by SNR for noise, SNR + 1 for v).
+    debiased: 1 / sqrt(SNR) (Yu et al. 2023), for v 1 / (SNR + 1).
+    """
+    if loss.weighting == "none":
+        return torch.ones_like(alpha)
+    snr = (alpha / (1 - alpha)).clamp(1e-4, 1e4)
+    if loss.weighting == "balanced":
+        return snr.rsqrt().clamp(0.3, 6.0)
+    divisor = snr if prediction_type == "epsilon" else snr + 1
+    if loss.weighting == "min_snr":
+        return snr.clamp(max=loss.snr_gamma) / divisor
+    return snr.clamp(max=1000).rsqrt() if prediction_type == "epsilon" else 1 / divisor
+
+
+# What learns
+
+
+class Trainee:
+    """What a run changes: the vectors, and the optimizer that moves them.
+
+    `vectors`: leaf tensors [V, D] float32 by encoder, the only ones that learn. `step` counts updates over all runs.
+    """
+
+    def __init__(self, state: RunState, optim: OptimizerPart, device: torch.device) -> None:
+        self.step = state.step
+        self.samples = state.samples
+        self.vectors = {name: value.to(device).clone().requires_grad_() for name, value in state.vectors.items()}
+        self._optimizer = torch.optim.AdamW(
+            # AdamW knows its moments by number, and a file may give the vectors in another order: ours is by name.
+            [self.vectors[name] for name in sorted(self.vectors)],
+            betas=(optim.beta1, optim.beta2),
+            eps=optim.epsilon,
+            weight_decay=optim.weight_decay,
+        )
+        if state.moments:
+            moments = {i: {key: value.clone() for key, value in one.items()} for i, one in state.moments.items()}
+            self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+
+    def zero_gradient(self) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def step_by(self, rate: float, clip: str, limit: float, images: int) -> None:
+        """Clip the (unscaled) gradient and take one AdamW step; `images` went into it."""
+        if clip == "value":
+            torch.nn.utils.clip_grad_value_(list(self.vectors.values()), limit)
+        elif clip == "norm":
+            for vector in self.vectors.values():
+                torch.nn.utils.clip_grad_norm_([vector], limit)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self.step += 1
+        self.samples += images
+
+    def check_finite(self, loss: float) -> None:
+        """Raise TrainingFailed, before anything has changed, when the update would spoil the vectors."""
+        spoiled = [name for name, vector in self.vectors.items() if not bool(torch.isfinite(_gradient(vector)).all())]
+        if loss != loss or abs(loss) == float("inf"):
+            raise TrainingFailed(
+                f"The loss became {loss} at update {self.step + 1}.",
+                "The vectors before it are saved. The usual causes: a learning rate that is too high, or a model that overflows "
+                "in half precision (SD2.1 does): try a tenth of the rate, or run in full precision.",
+            )
+        if spoiled:
+            raise TrainingFailed(
+                f"The gradient of {' and '.join(spoiled)} is not finite at update {self.step + 1} (the loss is {loss:.4g}).",
+                "The vectors before it are saved. Half precision overflowed: run in full precision or bfloat16.",
+            )
+
+    def norms(self) -> dict[str, float]:
+        """Mean L2 length of the rows, by encoder."""
+        return {name: float(vector.detach().norm(dim=1).mean()) for name, vector in self.vectors.items()}
+
+    def moments(self) -> Moments:
+        return self.optimizer_state()["state"]  # type: ignore[no-any-return]
+
+    def optimizer_state(self) -> Mapping[str, Any]:
+        return self._optimizer.state_dict()
+
+    def plain_vectors(self) -> dict[str, torch.Tensor]:
+        """Copies without gradient, [V, D] float32 on the CPU, for files."""
+        return {name: vector.detach().to("cpu", copy=True) for name, vector in self.vectors.items()}
+
+
+def _gradient(vector: torch.Tensor) -> torch.Tensor:
+    return vector.grad if vector.grad is not None else torch.zeros_like(vector)
