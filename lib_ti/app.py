@@ -7,9 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from lib_ti.config.again import AgainConfig
-from lib_ti.config.create import CreateConfig
-from lib_ti.config.merge import MergeConfig
+from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config, config_values
 from lib_ti.control import Control
@@ -17,13 +15,12 @@ from lib_ti.errors import Busy, HostError
 from lib_ti.events import Emit
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
-from lib_ti.pictures import Pictures
-from lib_ti.remaking import Remaking
+from lib_ti.library_job import LibraryJob
+from lib_ti.picture_folders import PictureFolders
 
 if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
     from PIL.Image import Image
 
-    from lib_ti.again import Remade as Remade
     from lib_ti.embedding.embedding import Embedding as Embedding
     from lib_ti.expression.evaluate import Dictionary
     from lib_ti.inspect.compare import RowPair as RowPair
@@ -37,9 +34,10 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.library.listing import Entry as Entry
     from lib_ti.library.listing import Library
     from lib_ti.library.named import FolderEmbeddings
-    from lib_ti.library.result import Made as Made
+    from lib_ti.library.result import Result as Result
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.vectors import Placed
+    from lib_ti.remake import RemakeResult as RemakeResult
     from lib_ti.training.plan import Plan
 
 
@@ -57,8 +55,8 @@ class App:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.jobs = Jobs()
-        self.pictures = Pictures(host)
-        self.remaking = Remaking(host, self.library, self.make_again)
+        self.pictures = PictureFolders(host)
+        self.library_job = LibraryJob(host, self.library, self.remake)
         self.submitted: dict[str, Any] = {}
         """The settings of the newest training, which a page that is built anew shows."""
         # Kept from one request to the next. Pages, API and job are threads of their own: a whole is put in place, and what was
@@ -87,18 +85,18 @@ class App:
 
         return sorted(known_templates(self.host.template_folders()))
 
-    def create(self, values: Mapping[str, Any]) -> Made:
+    def create(self, values: Mapping[str, Any]) -> Result:
         """Make a new embedding from flat or nested `CreateConfig` values and save it."""
         from lib_ti.create import create_embedding, new_embedding_path
         from lib_ti.formats.files import save_embedding
-        from lib_ti.library.result import tell_made
+        from lib_ti.library.result import report_result
 
         config = build_config(CreateConfig, values)
         path = new_embedding_path(self.embeddings_folder(config.folder), config, self.host)
         embedding = create_embedding(self.host, config)
         save_embedding(embedding, path, overwrite=config.overwrite)
         self.host.refresh_embeddings()
-        return tell_made(embedding, path, self.host, self.host.embeddings_folder())
+        return report_result(embedding, path, self.host, self.host.embeddings_folder())
 
     def check_expression(self, text: str) -> Check:
         """What `text` would give, without computing it: rows and advice, or the error. Quick enough for every keystroke."""
@@ -107,7 +105,7 @@ class App:
         known = self._known_embeddings(quick=True)
         return check_expression(text, self.host.model(), known.headers, self._dictionary(known))
 
-    def merge(self, values: Mapping[str, Any]) -> list[Made]:
+    def merge(self, values: Mapping[str, Any]) -> list[Result]:
         """Evaluate an expression by `MergeConfig` values and save it; several files where it is split."""
         from lib_ti.merge.build import save_merge
 
@@ -129,13 +127,13 @@ class App:
             return [merged]
         return fit_to_chunk(merged, "crop" if config.over == "crop" else "split")
 
-    def make_again(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Generator[Remade, None, None]:
+    def remake(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Generator[RemakeResult, None, None]:
         """Make files again for the loaded model by their recipes and `AgainConfig` values: each as it is done, or why not."""
-        from lib_ti.again import make_again
+        from lib_ti.remake import remake_files
 
-        config, known = build_config(AgainConfig, values), self._known_embeddings()
+        config, known = build_config(RemakeConfig, values), self._known_embeddings()
         try:
-            yield from make_again(self.host, paths, config, known)
+            yield from remake_files(self.host, paths, config, known)
         finally:
             self.host.refresh_embeddings()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lib_ti.config.create import CreateConfig
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.name import check_name
 from lib_ti.embedding.token_tables import hash_token_tables

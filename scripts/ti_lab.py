@@ -19,8 +19,8 @@ def build() -> list[tuple[Any, str, str]]:
 
 
 def serve(_page: Any, server: Any) -> None:
-    from lib_ti.api.access import Access
     from lib_ti.api.routes import add_routes
+    from lib_ti.api.security import Access
 
     if settings.api_wanted():
         access = Access(settings.credentials(), settings.picture_folders(), settings.defaults())

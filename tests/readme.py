@@ -8,9 +8,9 @@ from typing import cast
 from fastapi.routing import APIRoute
 
 from lib_ti.adapters.webui.settings import LASTING, OWN, TRAINING
-from lib_ti.api.access import Access
 from lib_ti.api.refusal import NOT_JSON, WRONG
 from lib_ti.api.routes import PREFIX, build_router
+from lib_ti.api.security import Access
 from lib_ti.app import App
 from lib_ti.cli.main import build_parser
 from lib_ti.cli.train import FLAGS
@@ -35,7 +35,8 @@ def fill(text: str) -> str:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     actions = build_parser()._actions
-    return dict(next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction)))
+    choices = next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction))
+    return {parser.prog.rpartition(" ")[2]: parser for parser in choices.values()}  # once, by its first name
 
 
 def flags_table(command: str) -> str:

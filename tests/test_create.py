@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib_ti.adapters.standalone import tokenizer
-from lib_ti.config.create import CreateConfig
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.create import create_embedding, initial_vectors, new_embedding_path, spread
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding

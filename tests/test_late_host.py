@@ -7,7 +7,7 @@ import pytest
 from lib_ti.app import App
 from lib_ti.errors import HostError
 from lib_ti.host import ModelInfo
-from lib_ti.ui.embedding_actions import EmbeddingActions
+from lib_ti.ui.actions.embeddings import EmbeddingActions
 from tests.toy_host import ToyHost
 
 
@@ -40,8 +40,8 @@ def test_to_inspect_and_to_make_again_loads_it(tmp_path: Path) -> None:
     seen = actions.inspect({"source": "embedding", "file": "star.safetensors"})
     assert seen.good, seen.html
     host.loaded = False
-    assert actions.again.start("", {}).good
-    job = actions.app.remaking.jobs.current
+    assert actions.remake.start("", {}).good
+    job = actions.app.library_job.jobs.current
     assert job
     assert job.wait(60)
     assert job.snapshot.state == "finished", job.snapshot.failure

@@ -29,7 +29,7 @@ class ModelAnswer(Answer):
     native_size: int = Field(description="Side in pixels of the pictures it was trained on.")
 
 
-class MadeAnswer(Answer):
+class ResultAnswer(Answer):
     """A file that was written."""
 
     file: str
@@ -194,13 +194,13 @@ class FailureAnswer(Answer):
     expected: bool = Field(description="False for a bug, whose traceback is in the log.")
 
 
-class RemadeAnswer(Answer):
+class RemakeResultAnswer(Answer):
     file: str
-    made: MadeAnswer | None = Field(description="Its new form.")
+    made: ResultAnswer | None = Field(description="Its new form.")
     fault: str = Field(description="Why there is none; else empty.")
 
 
-class AgainAnswer(Answer):
+class RemakeAnswer(Answer):
     """The making again that goes on, else the one that was last."""
 
     job: int = Field(description="Counts up with each job; 0 where there was none.")
@@ -209,7 +209,7 @@ class AgainAnswer(Answer):
     total: int = Field(description="Files to make; those of the loaded model already are passed over.")
     done: int
     seconds_left: float | None
-    files: list[RemadeAnswer] = Field(description="Those that are done.")
+    files: list[RemakeResultAnswer] = Field(description="Those that are done.")
     failure: FailureAnswer | None
 
 

@@ -15,20 +15,19 @@ from lib_ti.api.answers import (
     ConvertedAnswer,
     DecomposeAnswer,
     InspectAnswer,
-    MadeAnswer,
     ModelAnswer,
+    ResultAnswer,
     texts,
 )
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
 from lib_ti.api.requests import CheckRequest, ConvertRequest, DecomposeRequest, HeatmapRequest, InspectRequest, Source
-from lib_ti.api.route import BODY, about
+from lib_ti.api.schema import BODY, about
 from lib_ti.api.values import Values
-from lib_ti.config.create import CreateConfig
-from lib_ti.config.merge import MergeConfig
+from lib_ti.config.embeddings import CreateConfig, MergeConfig
 from lib_ti.errors import EmbeddingExists, FaultList
 
 if TYPE_CHECKING:
-    from lib_ti.app import Made
+    from lib_ti.app import Result
 
 MIX = "'cat'*0.5 + 'dog'"
 
@@ -52,9 +51,9 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
             example={"name": "my-cat", "init": "cat", "vectors": 2},
         ),
     )
-    def create(given: dict[str, Any] = BODY) -> MadeAnswer:
+    def create(given: dict[str, Any] = BODY) -> ResultAnswer:
         """Make a new embedding from words, another file, zeros or at random."""
-        return made_answer(app.create(values.read(CreateConfig, given)))
+        return result_answer(app.create(values.read(CreateConfig, given)))
 
     @router.post("/merge/check", **about(values, NO_MODEL, body=CheckRequest, example={"expression": MIX}))
     def check(given: dict[str, Any] = BODY) -> CheckAnswer:
@@ -70,9 +69,9 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     example = {"expression": MIX, "name": "catdog"}
 
     @router.post("/merge", status_code=201, **about(values, CONFLICT, NO_MODEL, body=MergeConfig, example=example))
-    def merge(given: dict[str, Any] = BODY) -> list[MadeAnswer]:
+    def merge(given: dict[str, Any] = BODY) -> list[ResultAnswer]:
         """Evaluate an expression on the loaded model and save it; several files where it is split."""
-        return [made_answer(one) for one in app.merge(values.read(MergeConfig, given))]
+        return [result_answer(one) for one in app.merge(values.read(MergeConfig, given))]
 
     def source_of(request: Source) -> Path | str:
         return values.find_file(request.file) if request.file else request.typed
@@ -130,8 +129,8 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
         )
 
 
-def made_answer(made: Made) -> MadeAnswer:
-    return MadeAnswer(file=str(made.path), family=made.family, vectors=made.vectors, notes=list(made.notes))
+def result_answer(made: Result) -> ResultAnswer:
+    return ResultAnswer(file=str(made.path), family=made.family, vectors=made.vectors, notes=list(made.notes))
 
 
 class Unconverted(FaultList):

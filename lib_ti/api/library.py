@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 
 from lib_ti.api.answers import HeaderAnswer, LibraryAnswer, LibraryEntry, texts
 from lib_ti.api.refusal import UNKNOWN
-from lib_ti.api.route import about
+from lib_ti.api.schema import about
 from lib_ti.api.values import NotFound, Values
 from lib_ti.errors import TIError
 from lib_ti.host import ModelInfo

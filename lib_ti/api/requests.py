@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from lib_ti.config.again import AgainConfig
-from lib_ti.config.inspect import GROUPINGS
+from lib_ti.config.embeddings import GROUPINGS, RemakeConfig
 from lib_ti.config.option import option
 from lib_ti.errors import Fault
 
@@ -69,7 +68,7 @@ class ConvertRequest:
 
 
 @dataclass(frozen=True)
-class AgainRequest(AgainConfig):
+class RemakeRequest(RemakeConfig):
     filter: str = option(
         "", "Filter", "Words that must all stand somewhere, as GET library takes them; empty: the whole library."
     )

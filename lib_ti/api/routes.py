@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from lib_ti.api.access import Access, password_check
-from lib_ti.api.again import add_again_routes
 from lib_ti.api.embeddings import add_embedding_routes
 from lib_ti.api.library import add_library_routes
 from lib_ti.api.refusal import RefusingRoute
+from lib_ti.api.remake import add_remake_routes
+from lib_ti.api.security import Access, password_check
 from lib_ti.api.training import add_training_routes
 from lib_ti.api.values import Values
 from lib_ti.app import App
@@ -22,7 +22,7 @@ def build_router(app: App, access: Access) -> APIRouter:
     values = Values(app, access)
     add_embedding_routes(router, values)
     add_library_routes(router, values)
-    add_again_routes(router, values)
+    add_remake_routes(router, values)
     add_training_routes(router, values)
     return router
 

@@ -1,4 +1,4 @@
-"""Config dataclasses as JSON schemas: what /docs shows of a request is what stands in `lib_ti/config`."""
+"""How a route is described in /docs: its body by the config dataclass that reads it, and every status it may answer with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
+from fastapi import Body
+
+from lib_ti.api.refusal import MEANINGS, NO_ENTRY, NOT_JSON, WRONG, Refusal
+from lib_ti.api.values import Values
 from lib_ti.config.option import Option
 
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -35,3 +39,25 @@ def _field_schema(kind: type, about: Option, default: Any) -> dict[str, Any]:
     limits = {"minimum": about.minimum, "maximum": about.maximum, "enum": list(about.choices) or None}
     schema |= {key: limit for key, limit in limits.items() if limit is not None}
     return schema if about.required else {**schema, "default": default}
+
+
+BODY: Any = Body(...)
+"""Taken as it comes: the settings' own rules read it, which tell every fault at once."""
+PICTURE: dict[str, Any] = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+def about(
+    values: Values, *errors: int, body: type | None = None, example: dict[str, Any] | None = None, picture: str = ""
+) -> dict[str, Any]:
+    """Arguments for `router.get` and `.post`. `body` is the config that the request is read into."""
+    statuses = {WRONG, *errors, *([NOT_JSON] if body else []), *([NO_ENTRY] if values.access.credentials else [])}
+    responses: dict[int, dict[str, Any]] = {
+        status: {"model": Refusal, "description": MEANINGS[status]} for status in sorted(statuses)
+    }
+    described: dict[str, Any] = {"responses": responses}
+    if picture:
+        responses[200] = {**PICTURE, "description": picture}
+    if body:
+        content = {"schema": config_schema(body, values.defaults(body)), "example": example}
+        described["openapi_extra"] = {"requestBody": {"content": {"application/json": content}, "required": True}}
+    return described

@@ -19,7 +19,7 @@ from lib_ti.api.answers import (
 )
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
 from lib_ti.api.requests import ControlRequest
-from lib_ti.api.route import BODY, about
+from lib_ti.api.schema import BODY, about
 from lib_ti.api.values import NotFound, NotRunning, Values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
@@ -63,7 +63,7 @@ def add_training_routes(router: APIRouter, values: Values) -> None:
     def start(given: dict[str, Any] = BODY) -> StatusAnswer:
         """Start a training, which goes on by itself; `embedding.resume` goes on from an earlier run."""
         settings = values.read(TrainConfig, given)
-        app.jobs.prove_idle()
+        app.jobs.check_idle()
         app.preflight(settings)  # what would fail at once is refused here, with its status
         return status_answer(app.start_training(settings).snapshot)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lib_ti.api.access import Access, find_inside
+from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
 from lib_ti.config.tree import build_config, config_values, flatten, walk_options
 from lib_ti.errors import Fault, InvalidConfig, TIError

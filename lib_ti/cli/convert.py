@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from lib_ti.cli.host import add_model_flags, open_app
+from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.errors import TIError
 
 FORMS = ("safetensors", "pt", "diffusers", "png")

@@ -4,9 +4,9 @@ import argparse
 import json
 import sys
 
-from lib_ti.cli.host import add_host_flags, open_app
-from lib_ti.cli.settings import add_flags, faults_by_flag, given_settings
-from lib_ti.config.create import CreateConfig
+from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
+from lib_ti.cli.model_flags import add_host_flags, open_app
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.tree import build_config, walk_options
 
 FLAGS = {f"--{path}": path for path, *_ in walk_options(CreateConfig) if path != "folder"}  # the folder is --out

@@ -5,13 +5,13 @@ import sys
 from typing import Any
 
 from lib_ti.cli.console import JsonLines
+from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
 from lib_ti.cli.interrupt import stopping_gently
-from lib_ti.cli.settings import add_any_setting, add_flags, faults_by_flag, given_settings
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.control import Control
 from lib_ti.errors import TIError
 from lib_ti.events import Event, Failed, Finished, Saved, Status, Warned
-from lib_ti.pictures import Pictures
+from lib_ti.picture_folders import PictureFolders
 
 FLAGS = {
     "--width": "size.width",
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     control = Control()
     try:
         with faults_by_flag({**FLAGS, **PLACES}), stopping_gently(control):
-            Pictures().prepare(values, listener, control)
+            PictureFolders().prepare(values, listener, control)
     except TIError as error:
         listener(Failed(error.message, error.hint))
         raise

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from lib_ti.cli.console import Console
-from lib_ti.cli.host import add_host_flags, open_app
 from lib_ti.cli.interrupt import stopping_gently
+from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.control import Control
 from lib_ti.demo.run import MODELS, Summary, demo_settings, run_demo
 from lib_ti.errors import TIError

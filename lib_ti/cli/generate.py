@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL.PngImagePlugin import PngInfo
 
-from lib_ti.cli.host import add_model_flags, open_app
+from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.errors import TIError
 from lib_ti.host import ImageRequest
 from lib_ti.infotext import infotext

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.cli.figures import comparison_lines, inspection_lines
-from lib_ti.cli.host import add_model_flags, open_app
+from lib_ti.cli.model_flags import add_model_flags, open_app
+from lib_ti.cli.tables import comparison_lines, inspection_lines
+from lib_ti.config.embeddings import GROUPINGS
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import flatten, walk_options
 from lib_ti.errors import TIError
@@ -18,8 +19,6 @@ from lib_ti.formats.files import load_embedding, load_header
 if TYPE_CHECKING:
     from lib_ti.app import App
     from lib_ti.inspect.inspection import Inspection
-
-GROUPINGS = ("none", "comma", "parts", "words", "tokens", "vectors")
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

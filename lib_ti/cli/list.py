@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from lib_ti.cli.host import add_model_flags, open_app
+from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.cli.tables import format_table
 from lib_ti.errors import TIError
 from lib_ti.formats.files import Header

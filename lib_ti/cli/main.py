@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lib_ti.cli import again, convert, create, dataset, demo, generate, inspect, merge, train, ui
+from lib_ti.cli import convert, create, dataset, demo, generate, inspect, merge, remake, train, ui
 from lib_ti.cli import list as list_
 from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
 
-COMMANDS = (train, dataset, create, merge, again, inspect, convert, list_, generate, demo, ui)
+COMMANDS = (train, dataset, create, merge, remake, inspect, convert, list_, generate, demo, ui)
 STOPPED = 130
 
 

@@ -5,9 +5,9 @@ import json
 import sys
 from dataclasses import asdict
 
-from lib_ti.cli.host import add_host_flags, open_app
-from lib_ti.cli.settings import add_flags, faults_by_flag, given_settings
-from lib_ti.config.merge import MergeConfig
+from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
+from lib_ti.cli.model_flags import add_host_flags, open_app
+from lib_ti.config.embeddings import MergeConfig
 from lib_ti.config.tree import build_config, walk_options
 
 FLAGS = {

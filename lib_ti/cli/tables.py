@@ -1,6 +1,14 @@
-"""Columns of text for people."""
+"""Columns of text for people: inspections and comparisons."""
+
+from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lib_ti.inspect.inspection import Inspection
+    from lib_ti.inspect.line import Line
+    from lib_ti.inspect.table import Figures, Table
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
@@ -13,3 +21,77 @@ def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Coll
         ).rstrip()
         for line in (head, *rows)
     ]
+
+
+_HEAD = ("#", "vectors", "text", "tokens", "min", "max", "sum", "abs", "length", "std", "nearest")
+_NUMBERS = {0, 1, 4, 5, 6, 7, 8, 9}
+
+
+def inspection_lines(seen: Inspection) -> list[str]:
+    lines = []
+    for table in seen.tables:
+        mean = table.vocabulary_length
+        beside = "" if mean is None else f"; the vocabulary's vectors are {mean:.4f} long on average"
+        rows = [
+            _cells(*row, table) for row in zip(range(1, len(seen.lines) + 1), seen.lines, table.figures, strict=True)
+        ]
+        used = [column for column in range(len(_HEAD)) if column != 1 and any(row[column] for row in rows)]
+        if any(line.vectors > 1 for line in seen.lines):
+            used.insert(1, 1)
+        lines += [f"{table.encoder}, {table.width} wide{beside}"]
+        lines += format_table(
+            [_HEAD[column] for column in used],
+            [[row[column] for column in used] for row in rows],
+            right={place for place, column in enumerate(used) if column in _NUMBERS},
+        )
+        lines.append("")
+    return [*lines[:-1], *(f"Warning: {text}" for text in seen.warnings)]
+
+
+def _cells(number: int, line: Line, figures: Figures, table: Table) -> tuple[str, ...]:
+    rows = table.rows[line.first : line.first + line.vectors]
+    numbers = (figures.min, figures.max, figures.sum, figures.abs_sum, figures.length, figures.std)
+    near = ", ".join(f"{near.text} {near.cosine:.2f}" for near in rows[0].nearest) if len(rows) == 1 else ""
+    tokens = ",".join(map(str, line.tokens))
+    *others, length, std = (f"{value:.4f}" for value in numbers)
+    long = "!" if any(row.too_long for row in rows) else ""
+    return (str(number), str(line.vectors), line.text, tokens, *others, long + length, std, near)
+
+
+def comparison_lines(compared: dict[str, Any]) -> list[str]:
+    lines = []
+    for encoder, pairs in compared.get("with", {}).items():
+        rows = [
+            (str(number), "" if pair["cosine"] is None else f"{pair['cosine']:.4f}", f"{pair['distance']:.4f}",
+             *(f"{length:.4f}" for length in pair["lengths"]))
+            for number, pair in enumerate(pairs, 1)
+        ]  # fmt: skip
+        lines += ["", f"{encoder}, compared"]
+        lines += format_table(("#", "cosine", "distance", "length", "the other's"), rows, right=range(5))
+    for encoder, both in compared.get("on_models", {}).items():
+        one, other = both["tables"]
+        lines += ["", f"{encoder} on two models, whose vocabularies are alike to {both['likeness']:.4f} (1: the same)"]
+        rows = [
+            (str(number), _words(first), _words(second))
+            for number, (first, second) in enumerate(zip(one["rows"], other["rows"], strict=True), 1)
+        ]
+        lines += format_table(("#", "nearest on --model", "nearest on --other-model"), rows, right={0})
+    if "same_as" in compared:
+        found = compared["same_as"]
+        lines += ["", "The same as the text." if found["same"] else "Not the same as the text."]
+        lines += [
+            f"{key}: largest difference {difference:.4g}, largest number {found['scale'][key]:.4g}"
+            for key, difference in found["largest"].items()
+        ]
+    if "decomposed" in compared:
+        found = compared["decomposed"]
+        lines += ["", "As an expression:", found["expression"]]
+        lines += [
+            f"{encoder}: left unexplained of each vector's length: " + ", ".join(f"{share:.1%}" for share in shares)
+            for encoder, shares in found["residuals"].items()
+        ]
+    return lines
+
+
+def _words(row: dict[str, Any]) -> str:
+    return ", ".join(f"{near['text']} {near['cosine']:.2f}" for near in row["nearest"])

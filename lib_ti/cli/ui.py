@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lib_ti.cli.host import add_host_flags, open_app
+from lib_ti.cli.model_flags import add_host_flags, open_app
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,8 +28,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def run(args: argparse.Namespace) -> int:
-    from lib_ti.api.access import Access
     from lib_ti.api.routes import build_router
+    from lib_ti.api.security import Access, host_guard
     from lib_ti.demo.run import demo_settings
     from lib_ti.ui.serve import serve
 
@@ -38,5 +38,6 @@ def run(args: argparse.Namespace) -> int:
     defaults = demo_settings(args.model)
     pictures = (Path(defaults["data.folder"]),) if defaults else ()
     routes = build_router(app, Access(pictures=pictures)).routes
-    serve(app, address, args.port, not args.no_browser, defaults, routes, args.allow_host)
+    guard = host_guard(address, args.allow_host)
+    serve(app, address, args.port, not args.no_browser, defaults, routes, [guard])
     return 0

@@ -62,7 +62,7 @@ def prepare_pictures(
     `progress(report, name)` is called before each picture. Pictures that cannot be read are left out, with a warning.
     Raises InvalidConfig or InvalidDataset before anything is written, TIError where a file cannot be written.
     """
-    files = _prove(config, helpers)
+    files = _validate(config, helpers)
     report = Report(total=len(files))
     work = _Preparation(config, (config.size.width or native, config.size.height or native), helpers, report)
     for number, file in enumerate(files):
@@ -77,7 +77,7 @@ def prepare_pictures(
     return report
 
 
-def _prove(config: DatasetConfig, helpers: Helpers) -> list[PictureFile]:
+def _validate(config: DatasetConfig, helpers: Helpers) -> list[PictureFile]:
     """The pictures, once it is sure that nothing is overwritten unasked."""
     known = (FILE_NAMES, *helpers.captioners)
     faults = [

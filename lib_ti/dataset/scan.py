@@ -69,13 +69,13 @@ def _scan_picture(
     with _collect(faults, file):
         caption = find_caption(file.path, data.word_regex, data.join_words, file.class_words)
     with _collect(faults, file):
-        fit, has_alpha = _prove_picture(file.path, data, model_size, pixel_multiple)
+        fit, has_alpha = _validate_picture(file.path, data, model_size, pixel_multiple)
     if caption is None or fit is None:
         return None
     return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha)
 
 
-def _prove_picture(path: Path, data: DataPart, model_size: int, pixel_multiple: int) -> tuple[Fit, bool]:
+def _validate_picture(path: Path, data: DataPart, model_size: int, pixel_multiple: int) -> tuple[Fit, bool]:
     """How the picture will be fitted, and whether parts of it are transparent."""
     width, height = data.width or model_size, data.height or model_size
     image = load_image(path)

@@ -49,7 +49,7 @@ def _edits(recipe: Mapping[str, Any]) -> Iterator[str]:
         yield f"part {recipe['part']}"
 
 
-def why_not_again(recipe: Mapping[str, Any]) -> str:
+def remake_obstacle(recipe: Mapping[str, Any]) -> str:
     """Why an embedding cannot be made again by its recipe alone on another model; "" where it can."""
     if "training" in recipe:
         return "It was trained, and only training makes it again."

@@ -40,12 +40,12 @@ def is_torch_file(start: bytes) -> bool:
 
 def read_torch_file(data: bytes) -> Any:
     """The saved value: dicts, lists, tuples, numbers, text and `StoredTensor`. Raises InvalidEmbedding."""
-    with _damage_told():
+    with _damage_reported():
         return _read_zip(data) if data.startswith(b"PK") else _read_legacy(data)
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_reported() -> Iterator[None]:
     """What a damaged pickle or zip makes of plain operations becomes InvalidEmbedding."""
     try:
         yield
@@ -65,7 +65,7 @@ def _read_zip(data: bytes) -> Any:
     if len(roots) != 1:
         raise InvalidEmbedding("This zip archive is not a file that torch wrote.", "Unpack it first.")
 
-    @_damage_told()  # a tensor's numbers are read only when it is loaded
+    @_damage_reported()  # a tensor's numbers are read only when it is loaded
     def read(name: str) -> bytes:
         member = members[f"{roots[0]}/{name}"]
         # Torch never compresses; so nothing here can be larger than the file itself.
@@ -92,7 +92,7 @@ def _read_legacy(data: bytes) -> Any:
     if not system["little_endian"]:
         raise InvalidEmbedding("It was saved on a big-endian machine.", "Save it as .safetensors there.")
 
-    @_damage_told()
+    @_damage_reported()
     def read(key: str) -> bytes:
         return data[slice(*places[key])]
 

@@ -88,7 +88,7 @@ class Jobs:
     def snapshot(self) -> Snapshot:
         return self.current.snapshot if self.current else Snapshot()
 
-    def prove_idle(self) -> None:
+    def check_idle(self) -> None:
         """Raises Busy, which names the job that is running."""
         if self.current and self.current.active:
             raise Busy(
@@ -99,7 +99,7 @@ class Jobs:
     def start(self, name: str, work: Work) -> Job:
         """Raises Busy."""
         with self._lock:
-            self.prove_idle()
+            self.check_idle()
             last = self.snapshot
             self.current = Job(name, work, before=last if last.run_folder else last.before)
             return self.current

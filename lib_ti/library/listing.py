@@ -16,7 +16,7 @@ from typing import Literal
 
 from lib_ti.embedding.fit import FAMILY_TITLES, is_of_model, match_encoders
 from lib_ti.embedding.name import HOST_SUFFIXES
-from lib_ti.embedding.recipe import describe_recipe, why_not_again
+from lib_ti.embedding.recipe import describe_recipe, remake_obstacle
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.formats.files import Header
 from lib_ti.host import ModelInfo
@@ -61,9 +61,9 @@ class Entry:
         return describe_recipe(self.header.recipe) if self.header else ""
 
     @property
-    def why_not_again(self) -> str:
+    def remake_obstacle(self) -> str:
         """Why it cannot be made again for another model; "" where it can."""
-        return why_not_again(self.header.recipe) if self.header else self.fault
+        return remake_obstacle(self.header.recipe) if self.header else self.fault
 
     @cached_property
     def words(self) -> str:

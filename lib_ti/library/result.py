@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Made:
+class Result:
     """`vectors` counts rows; `notes` say what was left out or changed, and what its name will surprise with in prompts."""
 
     path: Path
@@ -33,10 +33,10 @@ class Made:
         return {"path": str(self.path), "family": family, "vectors": self.vectors, "notes": notes}
 
 
-def tell_made(embedding: Embedding, path: Path, host: TextModel, library: Path | None = None) -> Made:
+def report_result(embedding: Embedding, path: Path, host: TextModel, library: Path | None = None) -> Result:
     """Of an embedding that was saved at `path`; `library` is the folder in which, at any depth, the host looks for others."""
     notes = (*embedding.notes, *shadow_warnings(path.stem, host, other_files(path, library)))
-    return Made(path, embedding.family, embedding.rows, notes)
+    return Result(path, embedding.family, embedding.rows, notes)
 
 
 def other_files(path: Path, library: Path | None) -> list[Path]:

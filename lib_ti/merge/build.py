@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from lib_ti.config.merge import MergeConfig
+from lib_ti.config.embeddings import MergeConfig
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.name import check_name
 from lib_ti.errors import EmbeddingExists, Fault, InvalidConfig, InvalidText
@@ -14,7 +14,7 @@ from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
 from lib_ti.formats.files import save_embedding
 from lib_ti.host import TextModel
-from lib_ti.library.result import Made, tell_made
+from lib_ti.library.result import Result, report_result
 from lib_ti.merge.edits import collapse, drop_zero_rows, fit_to_chunk, mean_lengths, normalise, slerp
 from lib_ti.merge.vectors import build_embedding
 
@@ -74,7 +74,7 @@ def save_merge(
     embeddings: Mapping[str, Embedding],
     dictionary: Dictionary | None = None,
     library: Path | None = None,
-) -> list[Made]:
+) -> list[Result]:
     """Several where the result is split. Nothing is written unless all can be.
 
     Raises InvalidConfig, InvalidText, InvalidEmbedding, EmbeddingExists.
@@ -91,4 +91,4 @@ def save_merge(
             )
     for path, part in files.items():
         save_embedding(part, path, config.overwrite)
-    return [tell_made(part, path, host, library) for path, part in files.items()]
+    return [report_result(part, path, host, library) for path, part in files.items()]

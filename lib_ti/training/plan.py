@@ -44,7 +44,7 @@ class Plan:
     def rows(self) -> int:
         return next(iter(self.start.state.vectors.values())).shape[0]
 
-    def prove_model(self, now: ModelInfo) -> None:
+    def validate_model(self, now: ModelInfo) -> None:
         """The run may have waited for the host's other jobs, and its plan is for one model only."""
         if now != self.model:
             raise HostError(
@@ -85,7 +85,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     start = find_start(host, config)
     first, schedule = start.state.step, config.schedule
     last = min(config.optim.steps, schedule.last_step or config.optim.steps)
-    _prove_steps(config, first, last)
+    _validate_steps(config, first, last)
     others = other_files(path, host.embeddings_folder())
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
@@ -107,7 +107,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
     )
 
 
-def _prove_steps(config: TrainConfig, first: int, last: int) -> None:
+def _validate_steps(config: TrainConfig, first: int, last: int) -> None:
     if config.optim.steps <= first:
         hint = f"{first} updates are done: set more than that, or overwrite to start anew"
         raise InvalidConfig([Fault("optim.steps", f"{config.optim.steps} steps leave nothing to train", hint)])
@@ -116,7 +116,7 @@ def _prove_steps(config: TrainConfig, first: int, last: int) -> None:
         raise InvalidConfig([Fault("optim.lr", "the schedule lies wholly in the past", hint)])
 
 
-def prove_prompts(session: TrainingSession, dataset: Dataset, name: str, rows: int) -> None:
+def validate_prompts(session: TrainingSession, dataset: Dataset, name: str, rows: int) -> None:
     """Raises InvalidDataset, which names each picture whose caption pushes some of the `rows` vectors of `name` out."""
     faults = []
     for picture in dataset.pictures:

@@ -27,7 +27,7 @@ from lib_ti.infotext import infotext
 from lib_ti.training.latents import CachedPicture, cache_latents
 from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
 from lib_ti.training.optim_file import optim_path, save_optim
-from lib_ti.training.plan import Plan, plan_training, prove_prompts
+from lib_ti.training.plan import Plan, plan_training, validate_prompts
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
 from lib_ti.training.state import SUFFIX, save_state
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
@@ -57,7 +57,7 @@ def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path
     for warning in plan.warnings:
         emit(Warned(warning))
     try:
-        with closing(_Run(plan, host, emit, control)) as run, memory_faults_told():
+        with closing(_Run(plan, host, emit, control)) as run, memory_faults_reported():
             run.train()
     except GivenUp:
         emit(Finished(plan.first_step, None, stopped=True))
@@ -97,7 +97,7 @@ class _Run:
         )
         with ExitStack() as stack:
             session = stack.enter_context(self.host.training_session(request))
-            self.plan.prove_model(self.host.model())
+            self.plan.validate_model(self.host.model())
             self.held = stack.pop_all()
         return session
 
@@ -112,7 +112,7 @@ class _Run:
         self.trainee = trainee = Trainee(self.plan.start.state, self.config.optim, self.session.device)
         optim, schedule = self.config.optim, self.config.schedule
         write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
-        prove_prompts(self.session, self.plan.dataset, self.config.embedding.name, self.plan.rows)
+        validate_prompts(self.session, self.plan.dataset, self.config.embedding.name, self.plan.rows)
         self.cache = cache_latents(self.session, self.plan.dataset, self.config.data.alpha_weight, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
@@ -299,7 +299,7 @@ _SAYS_SO = re.compile(r"out of memory|can't allocate memory", re.IGNORECASE)
 
 
 @contextmanager
-def memory_faults_told() -> Iterator[None]:
+def memory_faults_reported() -> Iterator[None]:
     """Raises TrainingFailed in the place of torch's error, with nothing of the run held any longer by its traceback."""
     try:
         yield

@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
-
-from lib_ti.ui.host_names import HostGuard
 
 MAJOR = int(gr.__version__.split(".")[0])
 
@@ -89,11 +86,11 @@ def launch(
     head: str,
     css: str,
     routes: Sequence[Any] = (),
-    names: Sequence[str] = (),
+    middleware: Sequence[Any] = (),
 ) -> None:
     """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself; and `routes`
-    of FastAPI's. `names` are those that it may be asked by, besides the machine's own."""
-    guarded: dict[str, Any] = {"middleware": [Middleware(HostGuard, host, names)]}
+    of FastAPI's, behind `middleware` of Starlette's."""
+    guarded: dict[str, Any] = {"middleware": list(middleware)}
     theme = gr.themes.Base(
         primary_hue="indigo",
         secondary_hue="indigo",

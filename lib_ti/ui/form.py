@@ -10,7 +10,8 @@ import gradio as gr
 from lib_ti.config.option import Option
 from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault
-from lib_ti.ui import compat, ids, render
+from lib_ti.ui import compat, ids
+from lib_ti.ui.html import render
 
 MOST_RADIOS = 4
 

@@ -21,14 +21,14 @@ def serve(
     open_browser: bool = True,
     defaults: Mapping[str, Any] | None = None,
     routes: Sequence[Any] = (),
-    names: Sequence[str] = (),
+    middleware: Sequence[Any] = (),
 ) -> None:
     """Serve until Ctrl-C; a run in progress is then stopped and saved. `routes` of the API are answered too, and shown
-    under /docs. `names`, besides the machine's own, are those of a proxy before it. Raises TIError where the port is taken."""
+    under /docs. All answers go through `middleware` of Starlette's. Raises TIError where the port is taken."""
     head = f"<script>{(PAGE / 'javascript' / 'ti_lab.js').read_text(encoding='utf-8')}</script>"
     css = (PAGE / "style.css").read_text(encoding="utf-8")
     try:
-        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css, routes, names)
+        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css, routes, middleware)
     except OSError as error:
         raise TIError(f"Port {port} of {host} cannot be used: {error}", "Choose another with --port.") from error
     job = app.jobs.current

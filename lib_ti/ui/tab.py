@@ -11,15 +11,15 @@ import gradio as gr
 
 from lib_ti.app import App
 from lib_ti.ui import compat, ids, wording
-from lib_ti.ui.actions import Actions, faults_of
-from lib_ti.ui.create_panel import build_create, wire_create
-from lib_ti.ui.dataset_actions import DatasetActions
-from lib_ti.ui.dataset_panel import build_dataset, show_ending, wire_dataset
-from lib_ti.ui.embedding_actions import EmbeddingActions
-from lib_ti.ui.inspect_panel import build_inspect, open_file, show_files, wire_inspect
-from lib_ti.ui.library_panel import build_library, show_remade, wire_library
-from lib_ti.ui.merge_panel import build_merge, wire_merge
-from lib_ti.ui.train_panel import TrainPanel, build_train, wire_train
+from lib_ti.ui.actions.dataset import DatasetActions
+from lib_ti.ui.actions.embeddings import EmbeddingActions
+from lib_ti.ui.actions.train import Actions, faults_of
+from lib_ti.ui.panels.create import build_create, wire_create
+from lib_ti.ui.panels.dataset import build_dataset, show_ending, wire_dataset
+from lib_ti.ui.panels.inspect import build_inspect, open_file, show_files, wire_inspect
+from lib_ti.ui.panels.library import build_library, show_remake, wire_library
+from lib_ti.ui.panels.merge import build_merge, wire_merge
+from lib_ti.ui.panels.train import TrainPanel, build_train, wire_train
 from lib_ti.ui.view import View, choose, view_of
 
 _ticks = itertools.count(1)
@@ -59,7 +59,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             pulse = compat.html(_pulse(None), elem_id=ids.PULSE)
         shown, chosen = gr.State({}), gr.State(None)
 
-        parts = {"model": header, **train.parts, "prepared": dataset.progress, "remade": library.again.result}
+        parts = {"model": header, **train.parts, "prepared": dataset.progress, "remade": library.remake.result}
         page = {shown, chosen, library.typed}
         run_buttons = [train.pause, train.stop, train.save_now, train.preview_now]
         faults = list(train.form.faults.values())
@@ -79,7 +79,7 @@ def build_tab(app: App, defaults: Mapping[str, Any] | None = None) -> gr.Blocks:
             if "preparing" in changed:
                 result |= show_ending(dataset, dataset_actions)
             if "remaking" in changed and view.remake:
-                result |= show_remade(library, embedding_actions, view.remaking, str(data[library.typed] or ""))
+                result |= show_remake(library, embedding_actions, view.remaking, str(data[library.typed] or ""))
             if "ending" in changed and app.jobs.current and not view.active:
                 result |= train.form.show_faults(faults_of(app.jobs.current.error))
             return result

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from lib_ti.app import App
 from lib_ti.errors import TIError
-from lib_ti.ui import again_actions, album, render, wording
+from lib_ti.ui import wording
+from lib_ti.ui.actions import remake
+from lib_ti.ui.html import album, render
 
 PARTS = ("model", "progress", "curves", "preview", "strip", "plan", "log")
 
@@ -47,7 +49,7 @@ class View:
 
 def view_of(app: App, chosen: Chosen | None = None) -> View:
     job = app.jobs.current
-    snapshot, prepared, remade = app.jobs.snapshot, app.pictures.jobs.snapshot, app.remaking.jobs.snapshot
+    snapshot, prepared, remade = app.jobs.snapshot, app.pictures.jobs.snapshot, app.library_job.jobs.snapshot
     paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
     newest = len(paths) - 1
     large = paths.index(chosen) if chosen in paths else newest
@@ -60,7 +62,7 @@ def view_of(app: App, chosen: Chosen | None = None) -> View:
         "plan": render.plan(snapshot.plan, open_=not snapshot.history.points),
         "log": render.log(snapshot),
         "prepared": album.preparation(prepared),
-        "remade": again_actions.remaking(remade, app.remaking.progress),
+        "remade": remake.library_job(remade, app.library_job.progress),
     }
     waiting = job is not None and snapshot.active and job.control.paused
     pause = wording.CONTINUE if waiting else wording.PAUSE

@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from lib_ti.api.access import Access
 from lib_ti.api.routes import PREFIX, add_routes
+from lib_ti.api.security import Access
 from lib_ti.app import App
 from tests.toy_host import ToyHost
 

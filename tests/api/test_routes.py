@@ -8,11 +8,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from lib_ti.api.access import Access
 from lib_ti.api.routes import PREFIX, add_routes, build_router
+from lib_ti.api.security import Access
 from lib_ti.app import App
-from lib_ti.config.create import CreateConfig
-from lib_ti.config.merge import MergeConfig
+from lib_ti.config.embeddings import CreateConfig, MergeConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values, flatten, walk_options
 from tests.api.conftest import Ask

@@ -22,7 +22,7 @@ from lib_ti.errors import (
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parent.parent.parent
-NAMES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+NAMES = [{"remake": "again"}.get(name, name) for name in (module.__name__.rpartition(".")[2] for module in COMMANDS)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lib_ti.config.create import CreateConfig
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import walk_options
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_ti.config.create import CreateConfig
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.option import Option, option
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config, config_values, flatten, walk_options

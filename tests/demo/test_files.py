@@ -9,12 +9,12 @@ from PIL import Image
 from safetensors import safe_open
 
 import lib_ti.demo
-from lib_ti.demo.build import RECIPES
-from lib_ti.demo.checkpoint import load_networks
-from lib_ti.demo.concept import PICTURES, draw_pictures
-from lib_ti.demo.gates import JUDGED, held_out_obeyed, judge_inversion, prompts_obeyed
-from lib_ti.demo.networks import build_networks
-from lib_ti.demo.vae import pictures_to_pixels, psnr
+from lib_ti.demo.recipe.build import RECIPES
+from lib_ti.demo.recipe.checkpoint import load_networks
+from lib_ti.demo.recipe.concept import PICTURES, draw_pictures
+from lib_ti.demo.recipe.gates import JUDGED, held_out_obeyed, judge_inversion, prompts_obeyed
+from lib_ti.demo.recipe.networks import build_networks
+from lib_ti.demo.recipe.vae import pictures_to_pixels, psnr
 
 FOLDER = Path(lib_ti.demo.__file__).parent
 EACH_MODEL = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_ti.embedding.recipe import describe_recipe, used_embeddings, why_not_again
+from lib_ti.embedding.recipe import describe_recipe, remake_obstacle, used_embeddings
 
 MERGE = {"source": "expression", "expression": "'cat'*0.5+'dog'"}
 
@@ -74,4 +74,4 @@ JSON = st.recursive(
 def test_nonsense_is_no_fault(recipe: dict[str, Any]) -> None:
     assert describe_recipe(recipe).isprintable()
     assert all(isinstance(name, str) for name in used_embeddings(recipe))
-    why_not_again(recipe)
+    remake_obstacle(recipe)

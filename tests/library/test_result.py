@@ -6,7 +6,7 @@ import torch
 
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import save_embedding
-from lib_ti.library.result import tell_made
+from lib_ti.library.result import report_result
 from tests.toy_host import ToyHost
 
 
@@ -15,7 +15,7 @@ def test_what_was_said_while_making_and_what_the_name_takes_over_is_told(tmp_pat
     path = tmp_path / "moth.safetensors"
     for place in (path, tmp_path / "moth.pt"):
         save_embedding(embedding, place)
-    made = tell_made(embedding, path, ToyHost(tmp_path))
+    made = report_result(embedding, path, ToyHost(tmp_path))
     assert (made.name, made.family, made.vectors) == ("moth", "sd1", 2)
     told, word, twin = made.notes
     assert told == "left out: wings"
@@ -33,6 +33,6 @@ def test_copies_of_runs_that_lie_in_the_library_are_no_other_embeddings(tmp_path
     path = tmp_path / "zzmoth.safetensors"
     for place in (path, run / "embeddings" / "zzmoth 500.safetensors"):
         save_embedding(embedding, place)
-    assert "zzmoth 500" not in str(tell_made(embedding, path, ToyHost(tmp_path), tmp_path).notes)
+    assert "zzmoth 500" not in str(report_result(embedding, path, ToyHost(tmp_path), tmp_path).notes)
     save_embedding(embedding, tmp_path / "logs" / "zzmoth 500.safetensors")
-    assert "zzmoth 500" in str(tell_made(embedding, path, ToyHost(tmp_path), tmp_path).notes)
+    assert "zzmoth 500" in str(report_result(embedding, path, ToyHost(tmp_path), tmp_path).notes)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from lib_ti.config.merge import MergeConfig
+from lib_ti.config.embeddings import MergeConfig
 from lib_ti.config.tree import build_config
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding, InvalidText, TIError
 from lib_ti.formats.files import load_embedding

@@ -13,15 +13,15 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from lib_ti.app import App
-from lib_ti.config.create import CreateConfig
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import EmbeddingExists, Fault, InvalidDataset
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.host import EncoderInfo, ModelInfo
-from lib_ti.library.result import Made
-from lib_ti.pictures import Pictures
+from lib_ti.library.result import Result
+from lib_ti.picture_folders import PictureFolders
 
 
 class FakeHost:
@@ -69,7 +69,7 @@ class FakePlan:
         return ("Model: demo (sd1, epsilon)", "Pictures: 8 (8 an epoch)", "Rate: 0.005 for updates 1 to 20", "no colon")
 
 
-class FakePictures(Pictures):
+class FakePictures(PictureFolders):
     def save_captions(self, folder: str, captions: Mapping[str, str]) -> int:
         self.host.wait()  # type: ignore[union-attr]
         return super().save_captions(folder, captions)
@@ -87,13 +87,13 @@ class FakeApp(App):
     def templates(self) -> list[str]:
         return ["style_filewords", "subject"]
 
-    def create(self, values: Mapping[str, Any]) -> Made:
+    def create(self, values: Mapping[str, Any]) -> Result:
         config = build_config(CreateConfig, values)
         path = self.folder / f"{config.name}.{config.format}"
         if path.exists() and not config.overwrite:
             raise EmbeddingExists(f"{path.name} exists.", "Choose another name.", str(path))
         path.write_bytes(b"made")
-        return Made(path, "sd1", config.vectors, ("It is <new>.",))
+        return Result(path, "sd1", config.vectors, ("It is <new>.",))
 
     def preflight(self, values: Mapping[str, Any]) -> Any:
         config = build_config(TrainConfig, values)

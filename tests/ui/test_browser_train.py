@@ -129,12 +129,12 @@ def test_a_run_goes_on_without_a_page_and_a_second_is_refused(address: str, open
     other.wait_for_selector("#ti_lab_notice >> text=/is still running/")
     page.close()
     other.close()
-    again = open_page(address)
-    wait_state(again, "running")
-    before = step(again)
-    wait_step(again, before + 1)
-    press(again, "stop")
-    wait_state(again, "stopped")
+    remake = open_page(address)
+    wait_state(remake, "running")
+    before = step(remake)
+    wait_step(remake, before + 1)
+    press(remake, "stop")
+    wait_state(remake, "stopped")
 
 
 @pytest.mark.slow

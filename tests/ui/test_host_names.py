@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tab_server import free_port, serving
 
-from lib_ti.ui.host_names import may_be_asked_as
+from lib_ti.api.security import may_be_asked_as
 
 LOOPBACK, ALL = "127.0.0.1", "0.0.0.0"
 

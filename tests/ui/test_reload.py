@@ -6,7 +6,7 @@ from typing import Any
 from fake_app import FakeApp
 
 from lib_ti.ui import ids
-from lib_ti.ui.actions import Actions
+from lib_ti.ui.actions.train import Actions
 from lib_ti.ui.tab import build_tab
 
 SOON = 20.0

@@ -8,7 +8,7 @@ from fake_app import FakeApp
 
 from lib_ti.errors import TIError
 from lib_ti.ui import compat
-from lib_ti.ui.actions import Actions
+from lib_ti.ui.actions.train import Actions
 from lib_ti.ui.serve import serve
 
 

@@ -7,17 +7,17 @@ import gradio as gr
 import pytest
 from fake_app import FakeApp
 
-from lib_ti.config.create import CreateConfig
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault
 from lib_ti.ui import ids
-from lib_ti.ui.create_panel import SAME_AS_TRAIN, build_create
-from lib_ti.ui.dataset_panel import build_dataset
 from lib_ti.ui.form import Form
+from lib_ti.ui.panels.create import SAME_AS_TRAIN, build_create
+from lib_ti.ui.panels.dataset import build_dataset
+from lib_ti.ui.panels.train import build_train
 from lib_ti.ui.tab import build_tab
-from lib_ti.ui.train_panel import build_train
 
 AS_BUTTON = {"embedding.resume"}
 

@@ -7,7 +7,7 @@ from fake_app import FakeApp
 
 from lib_ti.errors import HostError
 from lib_ti.ui import wording
-from lib_ti.ui.actions import Actions
+from lib_ti.ui.actions.train import Actions
 from lib_ti.ui.view import PARTS, choose, view_of
 
 SOON = 20.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, next_schedule, prove_plain
+from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, next_schedule, validate_plain
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ModelInfo
 
@@ -71,10 +71,10 @@ def describe(sd_model: Any) -> ModelInfo:
     return model_info(sd_model, find_encoders(sd_model), predictor.prediction_type)
 
 
-def prove_trainable(sd_model: Any) -> None:
+def validate_trainable(sd_model: Any) -> None:
     """Raises UnsupportedModel for what no gradient can be taken in."""
     unet = sd_model.forge_objects.unet.model
-    prove_plain(sd_model, unet.diffusion_model.in_channels)
+    validate_plain(sd_model, unet.diffusion_model.in_channels)
     if unet.storage_dtype not in _DIFFERENTIABLE:
         raise UnsupportedModel(
             f"{sd_model.sd_checkpoint_info.model_name} has its weights packed as {unet.storage_dtype}.",

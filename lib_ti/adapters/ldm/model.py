@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from lib_ti.adapters.webui.memory import manages_memory
-from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, next_schedule, prove_plain
+from lib_ti.adapters.webui.model import TextEncoder, by_name, loaded_model, model_info, next_schedule, validate_plain
 from lib_ti.errors import HostError
 from lib_ti.host import ModelInfo
 
@@ -53,11 +53,11 @@ def describe(sd_model: Any) -> ModelInfo:
     return model_info(sd_model, find_encoders(sd_model), getattr(sd_model, "parameterization", ""))
 
 
-def prove_trainable(sd_model: Any) -> None:
+def validate_trainable(sd_model: Any) -> None:
     """Raises UnsupportedModel, or HostError for a way of running the model in which no gradient can be taken."""
     from modules import shared
 
-    prove_plain(sd_model, sd_model.model.diffusion_model.in_channels, sd_model.model.conditioning_key == "crossattn")
+    validate_plain(sd_model, sd_model.model.diffusion_model.in_channels, sd_model.model.conditioning_key == "crossattn")
     if getattr(shared.cmd_opts, "lowvram", False) and not manages_memory(sd_model):
         raise HostError(
             "With --lowvram the WebUI moves the UNet through memory piece by piece, so that no gradient can be taken.",

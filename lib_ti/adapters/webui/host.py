@@ -33,7 +33,7 @@ class Kind(Protocol):
 
     def find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]: ...
 
-    def prove_trainable(self, sd_model: Any) -> None: ...
+    def validate_trainable(self, sd_model: Any) -> None: ...
 
 
 class WebuiHost(ABC):
@@ -179,7 +179,7 @@ class WebuiHost(ABC):
 
     def _trainable_model(self) -> Any:
         sd_model = self.kind.load_chosen()
-        self.kind.prove_trainable(sd_model)
+        self.kind.validate_trainable(sd_model)
         return sd_model
 
     def _encoders(self) -> dict[str, TextEncoder]:

@@ -108,7 +108,7 @@ def _has_zero_snr(sd_model: Any) -> bool:
     return shared.opts.sd_noise_schedule == _ZERO_SNR or any(getattr(owner, "ztsnr", False) for owner in owners)
 
 
-def prove_plain(sd_model: Any, channels: int, plain: bool = True) -> None:
+def validate_plain(sd_model: Any, channels: int, plain: bool = True) -> None:
     """Raises UnsupportedModel for a UNet that reads more than noise."""
     if not plain or channels != 4:
         raise UnsupportedModel(

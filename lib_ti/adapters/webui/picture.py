@@ -32,7 +32,7 @@ def generate(sd_model: Any, request: ImageRequest, size: int, in_training: bool)
     """
     from modules import devices, processing, scripts, shared
 
-    prove_sampler(request.sampler)
+    validate_sampler(request.sampler)
     knows_schedules = hasattr(processing.StableDiffusionProcessing, "scheduler")  # else a sampler's name says which
     processing_ = processing.StableDiffusionProcessingTxt2Img(
         sd_model=sd_model,
@@ -106,7 +106,7 @@ def forget_conditioning() -> None:
             setattr(owner, name, [None] * len(getattr(owner, name)))
 
 
-def prove_sampler(name: str) -> None:
+def validate_sampler(name: str) -> None:
     """The WebUI would take another sampler without a word. A schedule may follow the name, as in "DPM++ 2M Karras"."""
     from modules import sd_samplers
 

@@ -84,7 +84,7 @@ def install(app: App) -> None:
     for module in _comment_modules():
         _hook(module, "strip_comments", _strip_comments)
     for module in _silent_threads():
-        _hook(module, "run_and_wait_result", _tell_mistakes)
+        _hook(module, "run_and_wait_result", _report_mistakes)
 
 
 def remove() -> None:
@@ -172,7 +172,7 @@ def _strip_comments(original: Callable[[str], str], prompt: str) -> str:
     return show(original(hidden))
 
 
-def _tell_mistakes(original: Callable[..., Any], make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _report_mistakes(original: Callable[..., Any], make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What is wrong with a prompt is raised again where the WebUI shows it under the picture."""
     mistakes: list[TIError] = []
 

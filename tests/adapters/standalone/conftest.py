@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lib_ti.adapters.standalone.host import StandaloneHost
 from lib_ti.adapters.standalone.source import open_source
-from lib_ti.demo.export import Family, save_checkpoint
-from lib_ti.demo.networks import Networks, build_networks, demo_config, demo_xl_config, text_config
+from lib_ti.demo.recipe.export import Family, save_checkpoint
+from lib_ti.demo.recipe.networks import Networks, build_networks, demo_config, demo_xl_config, text_config
 
 FAMILIES: tuple[Family, ...] = ("sd1", "sd2", "sdxl")
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from lib_ti.adapters.standalone.conditioning import PromptEncoder
 from lib_ti.adapters.standalone.prompts import Names
 from lib_ti.adapters.standalone.text import Vectors
-from lib_ti.demo.export import Family
+from lib_ti.demo.recipe.export import Family
 from lib_ti.host import PictureSize
 from tests.adapters.standalone.conftest import Tiny, open_host
 

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from lib_ti.adapters.standalone.checkpoint import load_header
 from lib_ti.adapters.standalone.detection import Detected, detect_checkpoint, encoders_of, family_networks
 from lib_ti.adapters.standalone.networks import load_networks
-from lib_ti.demo.export import Family, save_checkpoint
-from lib_ti.demo.networks import build_networks
+from lib_ti.demo.recipe.export import Family, save_checkpoint
+from lib_ti.demo.recipe.networks import build_networks
 from lib_ti.errors import UnsupportedModel
 from tests.adapters.standalone.conftest import Tiny
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from lib_ti.adapters.standalone.checkpoint import load_weights
 from lib_ti.adapters.standalone.source import open_source
-from lib_ti.demo.export import Family, save_checkpoint
+from lib_ti.demo.recipe.export import Family, save_checkpoint
 from lib_ti.errors import UnsupportedModel
 from tests.adapters.standalone.conftest import Tiny, open_host
 

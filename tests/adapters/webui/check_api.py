@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from lib_ti.adapters.webui import settings as page
-from lib_ti.api.access import Access
 from lib_ti.api.routes import PREFIX, add_routes
+from lib_ti.api.security import Access
 from lib_ti.app import App
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import ModelInfo

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib_ti.adapters.noise_schedule import build_alphas_cumprod
-from lib_ti.adapters.webui.model import TextEncoder, by_name, model_info, next_schedule, prove_plain
+from lib_ti.adapters.webui.model import TextEncoder, by_name, model_info, next_schedule, validate_plain
 from lib_ti.errors import UnsupportedModel
 
 WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
@@ -51,10 +51,10 @@ def test_models_of_other_families_are_refused_by_name(kind: str, names: list[str
 
 
 def test_inpainting_models_are_refused() -> None:
-    prove_plain(loaded(), 4)
+    validate_plain(loaded(), 4)
     for channels, plain in ((9, True), (4, False)):
         with pytest.raises(UnsupportedModel, match=f"mine is an inpainting.* {channels} channels"):
-            prove_plain(loaded(), channels, plain)
+            validate_plain(loaded(), channels, plain)
 
 
 @pytest.mark.parametrize("where", ["setting", "checkpoint", "checkpoint's config"])

@@ -1,0 +1,64 @@
+"""`again`: embeddings made again for another model, by the recipes that their files carry."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
+from lib_ti.cli.model_flags import add_model_flags, open_app
+from lib_ti.config.embeddings import RemakeConfig
+from lib_ti.config.tree import build_config
+
+FLAGS = {"--name": "name", "--overwrite": "overwrite", "--out": "folder"}
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "Make merged and created embeddings again for another model."
+    parser = commands.add_parser("again", aliases=["remake"], help=text, description=text, allow_abbrev=False)
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        help="Files; or folders, whose embeddings that are of the model already are passed over.",
+    )
+    add_flags(parser, RemakeConfig, FLAGS)
+    parser.add_argument(
+        "--embeddings", metavar="DIR", help="Folder of the embeddings that expressions name [that of the first FILE]"
+    )
+    add_model_flags(parser)
+    parser.add_argument("--json", action="store_true", help="Print each file's result as a line of JSON.")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    values = given_settings(args, FLAGS)
+    with faults_by_flag(FLAGS):
+        build_config(RemakeConfig, values)  # before the model is read, which takes longer
+    first = args.files[0]
+    app = open_app(args, args.embeddings or str(first if first.is_dir() else first.parent))
+    paths = list(dict.fromkeys(path for given in args.files for path in _files(given, app)))
+    made = 0
+    for one in app.remake(paths, values):
+        made += one.made is not None
+        if args.json:
+            result: dict[str, Any] = one.made.values() if one.made else {"path": None, "fault": one.fault}
+            print(json.dumps({"file": str(one.path), **result}, ensure_ascii=False), flush=True)
+        elif one.made:
+            print("  ".join([f"{one.path} -> {one.made.path}", *one.made.notes]), flush=True)
+        else:
+            print(f"Error: {one.path}: {one.fault}", file=sys.stderr, flush=True)
+    if not args.json:
+        print(f"{made} made again on {app.model().name}, {len(paths) - made} not")
+    return 2 if made < len(paths) else 0
+
+
+def _files(given: Path, app: Any) -> Iterator[Path]:
+    if not given.is_dir():
+        yield given
+        return
+    model = app.model()
+    yield from (entry.path for entry in app.library(str(given)) if entry.header and entry.match(model) != "this")

@@ -1,0 +1,94 @@
+"""The settings of what is done to embeddings: create, merge, make again for another model, inspect."""
+
+from dataclasses import dataclass
+
+from lib_ti.config.option import option
+from lib_ti.config.train import FORMATS
+
+STARTS = ("text", "embedding", "zeros", "random")
+
+
+@dataclass(frozen=True)
+class CreateConfig:
+    name: str = option(
+        "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
+    )
+    source: str = option(
+        "text",
+        "Start from",
+        "text: words; embedding: another file; zeros; random: drawn at the vocabulary's mean length.",
+        choices=STARTS,
+    )
+    init: str = option("*", "Initialization text", "The words to start from; their tokens are spread over the vectors.")
+    file: str = option("", "Embedding file", "The file to start from, when starting from an embedding.")
+    vectors: int = option(
+        1,
+        "Number of vectors per token",
+        "Rows of the embedding; each takes one token of a prompt.",
+        minimum=1,
+        maximum=75,
+    )
+    overwrite: bool = option(False, "Overwrite Old Embedding", "Replace an existing file of this name.")
+    folder: str = option("", "Embeddings directory", "Where the file goes; empty is the host's own folder.")
+    format: str = option("safetensors", "File format", "safetensors, or A1111's .pt (SD1 and SD2).", choices=FORMATS)
+    seed: int = option(0, "Seed", "Of the random start.", minimum=0)
+
+
+OVER = ("refuse", "crop", "split")
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    expression: str = option(
+        "", "Expression", "What to merge, such as 'cat'*0.5 + 'dog'; words and embeddings in quotes.", required=True
+    )
+    name: str = option(
+        "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
+    )
+    arc_to: str = option(
+        "", "Second expression", "Go from the expression towards this one along an arc (slerp), row by row."
+    )
+    share: float = option(
+        0.5, "Share of the second", "How far to go: 0 is the first, 1 the second.", minimum=0.0, maximum=1.0
+    )
+    drop_zeros: bool = option(False, "Drop zero vectors", "Leave out vectors that are zero in every encoder.")
+    collapse: bool = option(False, "Collapse to one vector", "One vector, the mean of all.")
+    length: float = option(
+        0.0, "Vector length", "Give every vector this length; 0 leaves it, -1 is the vocabulary's mean.", minimum=-1.0
+    )
+    over: str = option(
+        "refuse",
+        "Over 75 vectors",
+        "A prompt takes at most 75: refuse, crop, or split into NAME-1, NAME-2, ...",
+        choices=OVER,
+    )
+    overwrite: bool = option(False, "Overwrite Old Embedding", "Replace an existing file of this name.")
+    folder: str = option("", "Embeddings directory", "Where the file goes; empty is the host's own folder.")
+    format: str = option("safetensors", "File format", "safetensors, or A1111's .pt (SD1 and SD2).", choices=FORMATS)
+
+
+@dataclass(frozen=True)
+class RemakeConfig:
+    name: str = option(
+        "[name]", "Name", "[name] is the file's own name, [model] the loaded model's: [name]-[model].", required=True
+    )
+    overwrite: bool = option(
+        False, "Overwrite Old Embedding", "Replace existing files of that name, such as the old ones themselves."
+    )
+    folder: str = option("", "Embeddings directory", "Where the files go; empty is where each one lies.")
+
+
+SOURCES = ("embedding", "typed")
+GROUPINGS = ("none", "comma", "parts", "words", "tokens", "vectors")
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    source: str = option("embedding", "Look at", "embedding: a file; typed: a text or an expression.", choices=SOURCES)
+    file: str = option("", "Embedding", "One of the embeddings folder, or the path of any other file.")
+    typed: str = option("", "Text or expression", "What begins with a quote is an expression: 'cat'*0.5 + 'dog'.")
+    by: str = option(
+        "vectors", "A line for each of", "none: all in one. Files know of vectors alone.", choices=GROUPINGS
+    )
+    other: str = option("", "Compare with", "Another embedding, a path, or an expression in quotes; empty for none.")
+    same_as: str = option("", "Same as this text?", "Asks the model whether both mean the same; empty for no.")

@@ -1,0 +1,105 @@
+"""What the buttons do, without gradio: values by dotted path in, what to show out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig
+from lib_ti.config.schedule import parse_schedule
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import walk_options
+from lib_ti.errors import Fault, FaultList, InvalidText, TIError
+from lib_ti.events import Failed
+from lib_ti.ui import wording
+from lib_ti.ui.html import render
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`html` for the panel's notice or result ("" clears it), `faults` for beside their fields."""
+
+    html: str = ""
+    faults: tuple[Fault, ...] = ()
+    good: bool = False
+
+
+@dataclass(frozen=True)
+class Checked(Outcome):
+    plan: str = ""
+
+
+class Actions:
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def create(self, values: Mapping[str, Any]) -> Outcome:
+        try:
+            made = self.app.create(values)
+        except TIError as error:
+            return refused(error, CreateConfig)
+        return Outcome(render.made([made], wording.CREATED_NEXT), good=True)
+
+    def check(self, values: Mapping[str, Any]) -> Checked:
+        try:
+            plan = self.app.preflight(values)
+        except TIError as error:
+            outcome = refused(error, TrainConfig)
+            return Checked(outcome.html, outcome.faults)
+        return Checked(plan=render.plan(plan.lines(), plan.warnings, wording.CHECK_PASSED), good=True)
+
+    def train(self, values: Mapping[str, Any], resume: bool) -> Outcome:
+        wanted = {**values, "embedding.resume": resume}
+        try:
+            self.app.start_training(wanted)
+        except TIError as error:
+            return refused(error, TrainConfig)
+        return Outcome(good=True)
+
+    def stop(self) -> None:
+        if self.app.jobs.current:
+            self.app.jobs.current.control.stop()
+
+    def pause_or_continue(self) -> None:
+        if self.app.jobs.current:
+            control = self.app.jobs.current.control
+            control.resume() if control.paused else control.pause()
+
+    def save_now(self) -> None:
+        if self.app.jobs.current:
+            self.app.jobs.current.control.save_now()
+
+    def preview_now(self) -> None:
+        if self.app.jobs.current:
+            self.app.jobs.current.control.preview_now()
+
+
+def refused(error: TIError, config: type) -> Outcome:
+    """Every fault in the notice, by its label, since a field may be folded away; and again beside its field."""
+    labels = {path: about.label for path, _, _, about in walk_options(config)}
+    faults = faults_of(error)
+    if not faults:
+        message = str(error).removesuffix(error.hint).rstrip()
+        return Outcome(render.failure(Failed(message, error.hint)))
+    return Outcome(render.fault_list(faults, labels), tuple(fault for fault in faults if fault.where in labels))
+
+
+def faults_of(error: BaseException | None) -> tuple[Fault, ...]:
+    if isinstance(error, FaultList):
+        return error.faults
+    return (Fault(error.where, error.message, error.hint),) if isinstance(error, TIError) and error.where else ()
+
+
+def preview_schedule(text: str, steps: Any) -> Outcome:
+    """A learning-rate text as it will be used in a run of `steps`, or its fault under a caret."""
+    try:
+        schedule = parse_schedule(str(text or ""))
+    except InvalidText as error:
+        return Outcome(faults=(Fault("optim.lr", str(error)),))
+    last = int(steps) if isinstance(steps, (int, float)) and steps >= 1 else 1
+    note = ""
+    if schedule.last_step is not None and schedule.last_step < last:
+        note = wording.SCHEDULE_ENDS.format(step=schedule.last_step)
+    return Outcome(render.schedule(schedule.table(0, last), note), good=True)

@@ -1,0 +1,168 @@
+"""Line charts as HTML with inline SVG. The SVG stretches with its box while lines keep their width; the words around it are
+HTML, so they keep their size. Colours come from classes of `style.css`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lib_ti.jobs.history import History, smooth
+from lib_ti.ui.html.escape import escape
+
+XY = tuple[float, float]
+
+MOST_HOVERS = 100
+MOST_DOTS = 300
+
+
+@dataclass(frozen=True)
+class Line:
+    """`kind` is the class suffix that gives colour and width; `dots` draws the points only."""
+
+    points: Sequence[XY]
+    kind: str
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The axes: data at (left, bottom) .. (right, top) covers the drawing, which is 1000 x 1000 units."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    def x(self, value: float) -> float:
+        return round((value - self.left) / ((self.right - self.left) or 1) * 1000, 1)
+
+    def y(self, value: float) -> float:
+        return round((self.top - value) / ((self.top - self.bottom) or 1) * 1000, 1)
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round values (1, 2 or 5 times a power of ten apart) within low .. high, at most `most` of them."""
+    if not high - low > 1e-300:  # nothing between them that a float can divide
+        return [low]
+    rough = (high - low) / max(1, most - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def number(value: float) -> str:
+    """0.000005 -> "5e-6", 12000 -> "12,000", 0.30000000000000004 -> "0.3"."""
+    if value and not 1e-3 <= abs(value) < 1e6:
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+def line_chart(
+    title: str,
+    now: Sequence[tuple[str, str]],
+    frame: Frame,
+    lines: Sequence[Line],
+    hovers: Sequence[tuple[float, str]] = (),
+    kind: str = "",
+) -> str:
+    """`now` stands at the right of the title, (words, kind of the line that they tell of or ""); `hovers` are (x, words) that
+    appear under the pointer."""
+    told = "".join(f'<span class="{of}">{escape(words)}</span>' for words, of in now)
+    spoken = ", ".join(words for words, _ in now)
+    across = ticks(frame.left, frame.right, 7 if kind == "large" else 4)
+    if frame.right - frame.left < 8:  # steps are whole: no tick at 1.5
+        across = [value for value in across if value == int(value)]
+    up = ticks(frame.bottom, frame.top, 6 if kind == "large" else 3)
+    grid = "".join(f'<path class="ti_lab_grid" d="M0 {frame.y(value)}H1000"/>' for value in up)
+    body = "".join(_path(line, frame) for line in lines)
+    marks = "".join(f'<span class="ti_lab_y" style="top:{frame.y(value) / 10}%">{number(value)}</span>' for value in up)
+    marks += "".join(
+        f'<span class="ti_lab_x" style="left:{frame.x(value) / 10}%">{number(value)}</span>' for value in across
+    )
+    return (
+        f'<figure class="ti_lab_chart {kind}"><figcaption><b>{escape(title)}</b>{told}</figcaption>'
+        f'<div class="ti_lab_plot">{marks}<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(title)}: {escape(spoken)}">{grid}{body}{_hovers(hovers, frame)}</svg></div></figure>'
+    )
+
+
+def _path(line: Line, frame: Frame) -> str:
+    if line.dots:  # strokes of no length with round ends stay round however the drawing is stretched
+        d = "".join(f"M{frame.x(x)} {frame.y(y)}h0" for x, y in line.points)
+    else:
+        d = "M" + "L".join(f"{frame.x(x)} {frame.y(y)}" for x, y in line.points)
+    return f'<path class="ti_lab_line {line.kind}" d="{d}"/>' if line.points else ""
+
+
+def _hovers(hovers: Sequence[tuple[float, str]], frame: Frame) -> str:
+    chosen = hovers[:: max(1, math.ceil(len(hovers) / MOST_HOVERS))]
+    width = 1000 / max(1, len(chosen))
+    return "".join(
+        f'<rect class="ti_lab_hover" x="{frame.x(x) - width / 2:.1f}" y="0" width="{width:.1f}" height="1000">'
+        f"<title>{escape(words)}</title></rect>"
+        for x, words in chosen
+    )
+
+
+def loss_chart(history: History) -> str:
+    """Raw losses light (where points hold many steps, from their least to their greatest), the smoothed line over them."""
+    points = history.points
+    smoothed = smooth([point.loss for point in points])
+    # A few wild steps must not flatten all the others, so the axis goes no further than three times the smoothed curve.
+    top = min(max(point.high for point in points), 3 * max(smoothed)) or 1.0
+    bottom = min(point.low for point in points)
+    margin = 0.06 * (top - bottom) or 0.1 * top
+    frame = Frame(points[0].step, points[-1].step, max(0.0, bottom - margin), top + margin)
+    raw = [(float(point.step), point.loss) for point in points]
+    lines = [Line(raw, "raw")]
+    if history.stride > 1:
+        upper = [(float(point.step), point.high) for point in points]
+        lines = [Line([*upper, *((float(point.step), point.low) for point in reversed(points))], "band"), *lines]
+    elif len(points) <= MOST_DOTS:
+        lines.append(Line(raw, "dot", dots=True))
+    lines.append(Line([(x, y) for (x, _), y in zip(raw, smoothed, strict=True)], "main"))
+    words = [
+        (x, f"step {number(x)}: loss {y:.4f}, smoothed {even:.4f}") for (x, y), even in zip(raw, smoothed, strict=True)
+    ]
+    return line_chart("Loss", [(f"{smoothed[-1]:.4f} smoothed", "")], frame, lines, words, "large")
+
+
+def rate_chart(history: History) -> str:
+    stairs = _stairs([(point.step - point.steps, point.step, point.rate) for point in history.points])
+    return _small("Learning rate", [(number(history.points[-1].rate), "")], history, {"main": stairs})
+
+
+def norms_chart(history: History) -> str:
+    last = history.points[-1].norms
+    kinds = dict(zip(last, ("main", "second"), strict=False))
+    lines = {
+        kind: [(float(point.step), point.norms[name]) for point in history.points if name in point.norms]
+        for name, kind in kinds.items()
+    }
+    now = [(f"{name} {last[name]:.3g}", kind if len(kinds) > 1 else "") for name, kind in kinds.items()]
+    return _small("Vector norm", now, history, lines)
+
+
+def _small(title: str, now: Sequence[tuple[str, str]], history: History, lines: dict[str, list[XY]]) -> str:
+    values = [y for points in lines.values() for _, y in points]
+    frame = Frame(history.points[0].step, history.points[-1].step, 0.0, max(values, default=1.0) * 1.15 or 1.0)
+    return line_chart(title, now, frame, [Line(points, kind) for kind, points in lines.items()])
+
+
+def schedule_chart(rows: Sequence[tuple[int, int, float]]) -> str:
+    """(from update, to update, rate) rows as a small flight of stairs."""
+    top = max(rate for *_, rate in rows)
+    frame = Frame(rows[0][0] - 1, rows[-1][1], 0.0, top * 1.15)
+    stairs = _stairs([(first - 1, last, rate) for first, last, rate in rows])
+    stages = f"{len(rows)} stage" + "s" * (len(rows) > 1)
+    return line_chart("Learning rate by step", [(stages, "")], frame, [Line(stairs, "main")])
+
+
+def _stairs(rows: Sequence[tuple[int, int, float]]) -> list[XY]:
+    points: list[XY] = []
+    for first, last, rate in rows:
+        points += [(float(first), rate), (float(last), rate)]
+    return points

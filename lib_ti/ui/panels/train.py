@@ -1,0 +1,168 @@
+"""The Train panel: build, then wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.ui import compat, ids, wording
+from lib_ti.ui.actions.train import Actions, Outcome, preview_schedule
+from lib_ti.ui.form import Form
+from lib_ti.ui.panels.txt2img import add_txt2img_button
+from lib_ti.ui.view import PARTS
+
+SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "Pictures and captions": (
+        ("data.fit",),
+        ("data.latent_sampling",),
+        ("data.shuffle_tags", "data.alpha_weight"),
+        ("data.tag_dropout", "data.keep_tags"),
+        ("data.word_regex", "data.join_words"),
+    ),
+    "Previews": (
+        ("preview.prompt",),
+        ("preview.negative",),
+        ("preview.sampler", "preview.steps", "preview.cfg"),
+        ("preview.seed", "preview.width", "preview.height"),
+    ),
+    "Optimizer and loss": (
+        ("optim.clip", "optim.clip_at"),
+        ("optim.weight_decay", "optim.beta1"),
+        ("optim.beta2", "optim.epsilon"),
+        ("loss.weighting",),
+        ("loss.snr_gamma", "loss.noise_offset"),
+        ("loss.stratified",),
+    ),
+    "Files and logs": (
+        ("save.format", "save.csv_every"),
+        ("save.folder",),
+        ("save.log_folder",),
+        ("save.in_previews", "save.card", "save.tensorboard"),
+        ("save.optim",),
+    ),
+    "Seed, memory and speed": (
+        ("run.seed", "run.clip_skip", "optim.micro_batch"),
+        ("run.checkpointing", "run.offload_images"),
+        ("run.networks",),
+    ),
+}
+"""What is folded away. `embedding.resume` is the button "Resume last run" instead of a field."""
+
+
+@dataclass(frozen=True)
+class TrainPanel:
+    form: Form
+    schedule: Any
+    notice: Any
+    parts: dict[str, Any]
+    train: Any
+    resume: Any
+    check: Any
+    stop: Any
+    pause: Any
+    save_now: Any
+    preview_now: Any
+
+
+def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers: Sequence[str]) -> TrainPanel:
+    form = Form("train", TrainConfig, defaults, {"data.template": templates, "preview.sampler": samplers})
+    with gr.Row(elem_id=ids.part_id("actions")):
+        train = _button(wording.TRAIN, "train", variant="primary", scale=2)
+        resume, check = _button(wording.RESUME, "resume", min_width=136), _button(wording.CHECK, "check")
+        pause, stop = (
+            _button(wording.PAUSE, "pause", interactive=False),
+            _button(wording.STOP, "stop", interactive=False),
+        )
+        save_now = _button(wording.SAVE_NOW, "save_now", interactive=False)
+        preview_now = _button(wording.PREVIEW_NOW, "preview_now", interactive=False)
+    notice = compat.html(visible=False, elem_id=ids.part_id("notice"))
+    with gr.Row(elem_id=ids.part_id("train_panel")):
+        with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("settings")):
+            schedule = _build_settings(form)
+        with gr.Column(scale=6, min_width=280, elem_id=ids.part_id("run")):
+            shown = {name: compat.html(elem_id=ids.part_id(name)) for name in PARTS if name != "model"}
+    return TrainPanel(form, schedule, notice, shown, train, resume, check, stop, pause, save_now, preview_now)
+
+
+def _build_settings(form: Form) -> Any:
+    form.row("embedding.name", "embedding.vectors")
+    form.field("embedding.init")
+    form.field("data.folder")
+    form.row("data.template")
+    form.row("data.width", "data.height")
+    form.field("optim.lr")
+    begin = preview_schedule(form.default("optim.lr"), form.default("optim.steps"))
+    schedule = compat.html(begin.html, elem_id=ids.part_id("schedule"))
+    form.row("optim.steps", "optim.batch_size", "optim.accumulation")
+    form.row("preview.every", "save.every")
+    form.field("embedding.overwrite")
+    for title, rows in SECTIONS.items():
+        with gr.Accordion(title, open=False):
+            for row in rows:
+                form.row(*row)
+            if title == "Previews":
+                add_txt2img_button(form)
+    return schedule
+
+
+def _button(label: str, name: str, **about: Any) -> Any:
+    return compat.button(label, **{"elem_id": ids.part_id(f"{name}_button"), "min_width": 96, "size": "sm", **about})
+
+
+def _notice(outcome: Outcome) -> Any:
+    return gr.update(value=outcome.html, visible=bool(outcome.html))
+
+
+Refresh = Callable[[dict[Any, Any]], dict[Any, Any]]
+
+
+def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh, page: set[Any], outputs: list[Any]) -> None:
+    """`refresh` takes the components of `page` and returns updates for those of `outputs`: the running job, as it is now."""
+    form = panel.form
+    faults = list(form.faults.values())
+
+    def start(resume: bool) -> Refresh:
+        def action(data: dict[Any, Any]) -> dict[Any, Any]:
+            outcome = actions.train(form.values(data), resume)
+            # The refresh comes last: a job that failed at once has faults of its own to show.
+            return {panel.notice: _notice(outcome), **form.show_faults(outcome.faults), **refresh(data)}
+
+        return action
+
+    def check(data: dict[Any, Any]) -> dict[Any, Any]:
+        outcome = actions.check(form.values(data))
+        updates = {panel.notice: _notice(outcome), **form.show_faults(outcome.faults)}
+        if outcome.plan:
+            updates[panel.parts["plan"]] = gr.update(value=outcome.plan)
+        return updates
+
+    def tell(action: Callable[[], None]) -> Refresh:
+        def told(data: dict[Any, Any]) -> dict[Any, Any]:
+            action()
+            return refresh(data)
+
+        return told
+
+    def show_schedule(data: dict[Any, Any]) -> dict[Any, Any]:
+        outcome = preview_schedule(data[form.components["optim.lr"]], data[form.components["optim.steps"]])
+        fault = form.show_faults(outcome.faults)[form.faults["optim.lr"]]
+        return {panel.schedule: gr.update(value=outcome.html), form.faults["optim.lr"]: fault}
+
+    everything = list(dict.fromkeys([*outputs, panel.notice, *faults]))
+    compat.on(panel.train.click, start(resume=False), form.inputs | page, everything)
+    compat.on(panel.resume.click, start(resume=True), form.inputs | page, everything)
+    compat.on(panel.check.click, check, form.inputs, [panel.notice, panel.parts["plan"], *faults], queue=True)
+    for button, action in (
+        (panel.stop, actions.stop),
+        (panel.pause, actions.pause_or_continue),
+        (panel.save_now, actions.save_now),
+        (panel.preview_now, actions.preview_now),
+    ):
+        compat.on(button.click, tell(action), page, outputs)
+    rate, steps = form.components["optim.lr"], form.components["optim.steps"]
+    for field in (rate, steps):
+        compat.on(field.change, show_schedule, {rate, steps}, [panel.schedule, form.faults["optim.lr"]], typing=True)
