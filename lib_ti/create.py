@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from lib_ti.config.embeddings import CreateConfig
+from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.name import check_name
-from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import EmbeddingExists, Fault, InvalidConfig
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import TextModel
@@ -70,7 +70,7 @@ def create_embedding(host: TextModel, config: CreateConfig) -> Embedding:
         model_name=model.name,
         model_hash=model.short_hash,
         recipe=recipe,
-        token_tables=hash_token_tables(host),
+        token_tables=digest_token_tables(host),
         notes=notes,
     )
 

@@ -7,12 +7,19 @@ them to the letter. It is believed only where the infotext says the same in its 
 Pictures of the embedding-merge extension hold names (`<'EM_1'>`) and a list of what they stood for; these are read too.
 """
 
+from __future__ import annotations
+
+import io
 import json
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from lib_ti.expression.prompt import may_hold_expression
 from lib_ti.host import ImageRequest, ModelInfo
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PROMPT, NEGATIVE, HIRES_PROMPT, HIRES_NEGATIVE = PROMPTS = (
     "Prompt",
@@ -129,3 +136,15 @@ def _unquoted(value: str) -> str:
         except ValueError:
             pass
     return value
+
+
+def png_with_infotext(image: Image, text: str, more: Mapping[str, str] | None = None) -> bytes:
+    """A PNG that carries its infotext where WebUIs look for it, in the chunk `parameters`; `more` are further chunks."""
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    for key, value in {"parameters": text, **(more or {})}.items():
+        chunks.add_text(key, value)
+    file = io.BytesIO()
+    image.save(file, "PNG", pnginfo=chunks)
+    return file.getvalue()

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import Any
 
 import torch
 
+from lib_ti.embedding.digest import digest_vectors
 from lib_ti.embedding.fit import match_encoders
 from lib_ti.embedding.limits import MAX_ROWS, MAX_WIDTH
 from lib_ti.errors import InvalidEmbedding
@@ -79,11 +79,7 @@ class Embedding:
     @property
     def digest(self) -> str:
         """16 hex digits that tell these vectors from any others."""
-        found = blake2b(digest_size=8)
-        for encoder in sorted(self.vectors):
-            found.update(f"{encoder} {tuple(self.vectors[encoder].shape)} ".encode())
-            found.update(self.vectors[encoder].numpy().tobytes())
-        return found.hexdigest()
+        return digest_vectors(self.vectors)
 
     def fit_to(self, model: ModelInfo) -> "Embedding":
         """The same with vectors named and ordered as `model` has its encoders. Raises InvalidEmbedding where it does not fit."""

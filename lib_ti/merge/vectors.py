@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 
+from lib_ti.embedding.digest import digest_token_tables, digest_vectors
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import HostError, InvalidText
 from lib_ti.expression.evaluate import Dictionary, Piece, Rows, evaluate
 from lib_ti.expression.limits import CHUNK_ROWS
@@ -120,7 +119,7 @@ def build_embedding(
         model_name=model.name,
         model_hash=model.short_hash,
         recipe=recipe,
-        token_tables=hash_token_tables(host),
+        token_tables=digest_token_tables(host),
     )
 
 
@@ -154,7 +153,7 @@ def place_expressions(
         names = []
         for start in range(0, len(next(iter(vectors.values()))), CHUNK_ROWS):
             rows = {key: matrix[start : start + CHUNK_ROWS] for key, matrix in vectors.items()}
-            names.append(placeholder(_digest(rows)))
+            names.append(placeholder(digest_vectors(rows)))
             placed[names[-1]] = rows
         return " ".join(names)
 
@@ -168,14 +167,6 @@ def evaluate_prompts(
     texts = [request.prompt, request.negative]
     (prompt, negative), placed = place_expressions(texts, host, embeddings, dictionary)
     return replace(request, prompt=prompt, negative=negative), placed
-
-
-def _digest(vectors: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
-    for encoder, matrix in vectors.items():
-        digest.update(f"{encoder} {tuple(matrix.shape)} ".encode())
-        digest.update(matrix.contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def clip_g_of(text: str, rows: int, host: TextModel, embeddings: Mapping[str, Embedding]) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from lib_ti.atomic import write_atomically
 from lib_ti.errors import HostError
 from lib_ti.events import StepDone
+from lib_ti.jobs.history import smooth
 
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate")
 
@@ -78,15 +79,6 @@ class TensorBoard:
             self._writer.close()
 
 
-def running_mean(values: list[float], keep: float = 0.95) -> list[float]:
-    """Exponential mean without the bias of its start (Kingma & Ba 2015, section 3)."""
-    means, mean = [], 0.0
-    for count, value in enumerate(values, 1):
-        mean = keep * mean + (1 - keep) * value
-        means.append(mean / (1 - keep**count))
-    return means
-
-
 def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
     """Draw the loss table into `path`; False, and no file, where there is nothing to draw or matplotlib is not there."""
     rows = read_losses(losses)
@@ -101,7 +93,7 @@ def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
     left = figure.add_subplot()
     left.plot(steps, loss, color="#8ab4d8", linewidth=0.7, alpha=0.7, label="loss of each update")
-    left.plot(steps, running_mean(loss), color="#1b5e9b", linewidth=2, label="running mean")
+    left.plot(steps, smooth(loss), color="#1b5e9b", linewidth=2, label="smoothed")
     left.set(xlabel="step", ylabel="loss", title=title)
     left.grid(alpha=0.25)
     right = left.twinx()

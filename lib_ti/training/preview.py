@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import PIL.Image
 from PIL.Image import Image
-from PIL.PngImagePlugin import PngInfo
 
 from lib_ti.atomic import write_atomically
 from lib_ti.dataset.dataset import sample_prompt
 from lib_ti.host import ImageRequest
+from lib_ti.infotext import png_with_infotext
 from lib_ti.training.plan import Plan
 
 OURS = ("Software", "TI Lab")
@@ -43,12 +42,7 @@ def preview_request(plan: Plan) -> ImageRequest:
 
 def preview_png(image: Image, text: str) -> bytes:
     """`text` is the infotext."""
-    info = PngInfo()
-    info.add_text("parameters", text)
-    info.add_text(*OURS)
-    file = io.BytesIO()
-    image.save(file, "PNG", pnginfo=info)
-    return file.getvalue()
+    return png_with_infotext(image, text, dict([OURS]))
 
 
 def card_path(embedding: Path) -> Path:

@@ -16,8 +16,8 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.dataset.dataset import sample_order, sample_prompt
+from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.embedding import Embedding
-from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.errors import GivenUp, TIError, TrainingFailed
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.formats.files import save_embedding
@@ -108,7 +108,7 @@ class _Run:
 
     def train(self) -> None:
         self.session = self.open_session()
-        self.token_tables = hash_token_tables(self.host)
+        self.token_tables = digest_token_tables(self.host)
         self.trainee = trainee = Trainee(self.plan.start.state, self.config.optim, self.session.device)
         optim, schedule = self.config.optim, self.config.schedule
         write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())

@@ -17,12 +17,13 @@ from typing import Any
 
 from lib_ti.config.train import FORMATS, TrainConfig
 from lib_ti.create import initial_vectors
+from lib_ti.embedding.digest import digest_vectors
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
 from lib_ti.training.optim_file import load_optim, optim_path
-from lib_ti.training.state import SUFFIX, Moments, RunState, digest, load_state
+from lib_ti.training.state import SUFFIX, Moments, RunState, load_state
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None
     seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
     folder = new_run_folder(log, config.embedding.name)
     state = RunState(
-        *(0, 0, seed, vectors), run=_run_id(), began_as=digest(vectors), folder=str(folder.root), recipe=recipe
+        *(0, 0, seed, vectors), run=_run_id(), began_as=digest_vectors(vectors), folder=str(folder.root), recipe=recipe
     )
     return Start(state, folder, words)
 
@@ -181,7 +182,7 @@ def _continued(config: TrainConfig, log: Path, existing: Embedding, path: Path) 
     state = RunState(
         *(existing.step, samples, seed, vectors, moments),
         run=_run_id(),
-        began_as=digest(vectors),
+        began_as=digest_vectors(vectors),
         folder=str(folder.root),
         recipe={key: value for key, value in existing.recipe.items() if key == "start"},
     )
@@ -197,8 +198,8 @@ def _newest_state(path: Path, log: Path, name: str, existing: Embedding | None) 
         except InvalidEmbedding:
             continue  # not there, or not ours: an older copy will do
     if existing:
-        now = digest(existing.vectors)
-        runs = {state.run for state in states if now in (digest(state.vectors), state.began_as)}
+        now = digest_vectors(existing.vectors)
+        runs = {state.run for state in states if now in (digest_vectors(state.vectors), state.began_as)}
         states = [state for state in states if state.run in runs]
     return max(states, key=lambda state: (state.run, state.step), default=None)
 

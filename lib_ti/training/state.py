@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +47,6 @@ class RunState:
 
 
 _RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
-
-
-def digest(vectors: Mapping[str, torch.Tensor]) -> str:
-    """The same for equal vectors, whatever file they come from."""
-    whole = blake2b(digest_size=8)
-    for name in sorted(vectors):
-        whole.update(name.encode() + vectors[name].detach().float().cpu().contiguous().numpy().tobytes())
-    return whole.hexdigest()
 
 
 def save_state(path: Path, state: RunState) -> None:

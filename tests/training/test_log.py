@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from lib_ti.events import StepDone
-from lib_ti.training.log import LossTable, TensorBoard, read_losses, running_mean, save_loss_plot
+from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot
 
 
 def done(step: int) -> StepDone:
@@ -71,8 +70,3 @@ def test_plot_is_a_picture_with_curves_in_it(tmp_path: Path) -> None:
 def test_no_rows_no_picture(tmp_path: Path) -> None:
     assert not save_loss_plot(tmp_path / "missing.csv", tmp_path / "loss.png", "foo")
     assert not (tmp_path / "loss.png").exists()
-
-
-def test_running_mean_has_no_bias_at_its_start() -> None:
-    assert running_mean([2.0] * 5) == pytest.approx([2.0] * 5)
-    assert running_mean([1.0, 0.0])[1] == pytest.approx(0.95 / 1.95)
