@@ -13,7 +13,6 @@ Only Python's own library is used here, and only syntax that an old Python can r
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -44,9 +43,8 @@ CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 IN_A_WEBUI = {"numpy": "numpy", "pillow": "PIL", "safetensors": "safetensors"}
 """Package and module; torch and gradio are the WebUI's own matter."""
 
-ROLES = {"ui": ["standalone"], "demo": ["standalone"], "test": ["standalone", "test"]}
-VOCABULARY = "open_clip_torch"
-"""Brings CLIP's vocabulary as a file. It asks for torchvision, which nothing here uses: installed without what it asks for."""
+WHAT = {"ui": ".", "demo": ".", "test": ".[test]"}
+"""What pip is asked for, by role: this project with what pyproject.toml says it needs, and what its developers need."""
 
 
 class SetupError(Exception):
@@ -60,11 +58,11 @@ def main(argv: list[str]) -> int:
         print(__doc__)
         return 2
     role, *rest = argv
-    if role not in ROLES:
+    if role not in WHAT:
         print(__doc__)
         return 0 if role in ("-h", "--help") else 2
     index, rest = take_torch_index(rest)
-    set_up(ROLES[role], index)
+    set_up(WHAT[role], index)
     if role == "test":
         return run_tests(rest)
     return become([str(PYTHON), "-m", "lib_ti", role, *rest])
@@ -94,40 +92,32 @@ def installed_versions() -> list[str]:
 # An environment of our own
 
 
-def set_up(groups: list[str], torch_index: str) -> None:
-    """Make .venv hold the tested versions of these groups of pyproject.toml; quick when it does."""
+def set_up(what: str, torch_index: str) -> None:
+    """Make .venv hold this project and the tested versions of all that it needs; quick when it does."""
     began = time.monotonic()
-    wanted = {group: fingerprint(group) for group in groups}
-    stamp = read_stamp()
-    if not UNFINISHED.exists() and wanted.items() <= stamp.items() and runs(PYTHON):
+    wanted, stamp = fingerprint(), read_stamp()
+    # Whoever has the developers' tools has the rest too.
+    if not UNFINISHED.exists() and wanted in (stamp.get(what), stamp.get(WHAT["test"])) and runs(PYTHON):
         print(f"TI Lab: {VENV} is ready.", flush=True)
         return
     check_python()
     check_space()
     make_venv()
     UNFINISHED.touch()
-    packages = [package for group in groups for package in requirements(group)]
     print("TI Lab: installing torch, the largest part", flush=True)
-    pip_tested(["torch", *torch_source(torch_index)])
-    print(f"TI Lab: installing {len(packages)} packages and what they need", flush=True)
-    pip_tested(packages)
-    pip_tested(["--no-deps", VOCABULARY])
-    STAMP.write_text(json.dumps({**read_stamp(), **wanted}), encoding="utf-8")
+    # torchvision, which open_clip asks for, fits the torch of its own index alone.
+    pip_tested(["torch", "torchvision", *torch_source(torch_index)])
+    print("TI Lab: installing everything else", flush=True)
+    pip_tested(["--editable", what], cwd=ROOT)
+    STAMP.write_text(json.dumps({**read_stamp(), what: wanted}), encoding="utf-8")
     UNFINISHED.unlink()
     print(f"TI Lab: installed in {duration(time.monotonic() - began)}.", flush=True)
 
 
-def requirements(group: str) -> list[str]:
-    """A group of pyproject.toml. Python 3.10 has no TOML reader, but a list of strings is written as in Python."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    match = re.search(rf"^{group} = (\[.*?^\])", text, re.MULTILINE | re.DOTALL)
-    assert match is not None, f"pyproject.toml has no group {group}"
-    return list(ast.literal_eval(match[1]))
-
-
-def fingerprint(group: str) -> str:
-    text = "\n".join([*requirements(group), VOCABULARY, CONSTRAINTS.read_text(encoding="utf-8")])
-    return hashlib.sha256(text.encode()).hexdigest()
+def fingerprint() -> str:
+    """Of all that decides what is installed."""
+    files = (ROOT / "pyproject.toml", CONSTRAINTS)
+    return hashlib.sha256("\n".join(file.read_text(encoding="utf-8") for file in files).encode()).hexdigest()
 
 
 def read_stamp() -> dict[str, str]:
@@ -207,14 +197,16 @@ def has_nvidia() -> bool:
     return Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
 
 
-def pip_tested(arguments: list[str]) -> None:
-    pip(str(PYTHON), ["-c", str(CONSTRAINTS), *arguments])
+def pip_tested(arguments: list[str], cwd: Path | None = None) -> None:
+    pip(str(PYTHON), ["-c", str(CONSTRAINTS), *arguments], cwd)
 
 
-def pip(python: str, arguments: list[str]) -> None:
+def pip(python: str, arguments: list[str], cwd: Path | None = None) -> None:
     command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
     last: deque[str] = deque(maxlen=40)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace") as process:
+    with subprocess.Popen(
+        command, cwd=cwd, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             print(line, end="", file=sys.stderr, flush=True)
@@ -249,9 +241,6 @@ def explain(errors: str) -> str:
 
 def become(command: list[str]) -> int:
     """Run in the place of this process, so that Ctrl-C and signals reach the command alone; Windows cannot do that."""
-    # The package is found from any folder, so that relative paths stay the user's.
-    search = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, search))
     if os.name != "nt":
         os.execv(command[0], command)
     return run(command)

@@ -29,18 +29,25 @@ def install(tmp_path: Path) -> ModuleType:
     return module
 
 
-def make_ready(install: ModuleType, *groups: str) -> None:
+def make_ready(install: ModuleType, *roles: str) -> None:
     """An environment as a whole installation leaves it, with this Python."""
     install.PYTHON.parent.mkdir(parents=True)
     install.PYTHON.symlink_to(sys.executable)
-    install.STAMP.write_text(json.dumps({group: install.fingerprint(group) for group in groups}))
+    install.STAMP.write_text(json.dumps({install.WHAT[role]: install.fingerprint() for role in roles}))
+
+
+def packages(group: str) -> list[str]:
+    """Of pyproject.toml: "dependencies", or one that is optional."""
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [re.split(r"[<>=]", name)[0] for name in {**project, **project["optional-dependencies"]}[group]]
 
 
 @pytest.fixture
 def asked(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What pip was asked for, in place of minutes of downloads; and no look at the network for torch."""
     calls: list[list[str]] = []
-    monkeypatch.setattr(install, "pip", lambda python, arguments: calls.append([python, *arguments]))
+    monkeypatch.setattr(install, "pip", lambda python, arguments, cwd=None: calls.append([python, *arguments]))
     monkeypatch.setattr(install, "torch_source", lambda index: ["--index-url", index] if index else [])
     return calls
 
@@ -99,54 +106,55 @@ def test_an_old_python_can_read_it_far_enough_to_be_refused() -> None:
 # The versions
 
 
-def test_every_package_that_is_named_has_a_tested_version(install: ModuleType) -> None:
+def test_every_package_that_is_named_has_a_tested_version() -> None:
     pinned = re.findall(r"^([\w.-]+)==[\w.]+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
     assert len(pinned) == len(lines)
-    named = [*install.requirements("standalone"), *install.requirements("test"), install.VOCABULARY]
+    named = [*packages("dependencies"), *packages("test"), "torchvision"]
     names = {re.sub(r"[-_.]+", "-", name).lower() for name in pinned}
     assert {re.sub(r"[-_.]+", "-", name).lower() for name in named} <= names
-
-
-def test_the_groups_are_read_as_toml_says(install: ModuleType) -> None:
-    tomllib = pytest.importorskip("tomllib")
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for group in groups:
-        assert install.requirements(group) == groups[group]
 
 
 # An environment of our own
 
 
 def test_a_ready_environment_is_used_as_it_is(install: ModuleType, asked: list[list[str]]) -> None:
-    make_ready(install, "standalone", "test")
-    install.set_up(["standalone"], "")
-    install.set_up(["standalone", "test"], "")
+    make_ready(install, "ui", "test")
+    install.set_up(install.WHAT["ui"], "")
+    install.set_up(install.WHAT["test"], "")
     assert asked == []
+
+
+def test_whoever_has_the_developers_tools_has_the_rest_and_not_the_other_way_round(
+    install: ModuleType, asked: list[list[str]]
+) -> None:
+    make_ready(install, "test")
+    install.set_up(install.WHAT["ui"], "")
+    assert asked == []
+    install.STAMP.write_text(json.dumps({install.WHAT["ui"]: install.fingerprint()}))
+    install.set_up(install.WHAT["test"], "")
+    assert asked[-1][-2:] == ["--editable", ".[test]"]
 
 
 @pytest.mark.parametrize("change", ["constraints.txt", "pyproject.toml"])
 def test_other_versions_or_packages_are_installed_into_it(
     install: ModuleType, asked: list[list[str]], change: str
 ) -> None:
-    make_ready(install, "standalone")
+    make_ready(install, "ui")
     path = install.ROOT / change
     path.write_text(path.read_text().replace("tqdm", "tqdm2"))
-    install.set_up(["standalone"], "")
-    assert len(asked) == 3
-    assert ("tqdm2" in asked[1]) == (change == "pyproject.toml")
-    install.set_up(["standalone"], "")
-    assert len(asked) == 3, "the second time it is ready"
+    install.set_up(install.WHAT["ui"], "")
+    assert [call[-2:] for call in asked] == [["torch", "torchvision"], ["--editable", "."]]
+    install.set_up(install.WHAT["ui"], "")
+    assert len(asked) == 2, "the second time it is ready"
 
 
 def test_torch_comes_first_and_from_the_named_index_alone(install: ModuleType, asked: list[list[str]]) -> None:
     make_ready(install)
-    install.set_up(["standalone"], "https://example.org/cu128")
-    torch, rest, vocabulary = asked
-    assert torch[3:] == ["torch", "--index-url", "https://example.org/cu128"]
-    assert "diffusers" in rest
+    install.set_up(install.WHAT["ui"], "https://example.org/cu128")
+    torch, rest = asked
+    assert torch[3:] == ["torch", "torchvision", "--index-url", "https://example.org/cu128"]
     assert "--index-url" not in rest
-    assert "--no-deps" in vocabulary
 
 
 def test_the_torch_index_comes_from_the_command_or_the_environment(
@@ -164,32 +172,32 @@ def test_the_torch_index_comes_from_the_command_or_the_environment(
 def test_after_an_interruption_the_half_made_environment_is_made_anew(
     install: ModuleType, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(python: str, arguments: list[str]) -> None:
+    def interrupted(python: str, arguments: list[str], cwd: Path | None = None) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(install, "pip", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            install.set_up(["standalone"], "")
+            install.set_up(install.WHAT["ui"], "")
     rest = install.VENV / "half-copied"
     rest.touch()
-    install.set_up(["standalone"], "")
+    install.set_up(install.WHAT["ui"], "")
     assert not rest.exists()
-    assert len(asked) == 3
+    assert len(asked) == 2
     assert install.runs(install.PYTHON)
-    install.set_up(["standalone"], "")
-    assert len(asked) == 3
+    install.set_up(install.WHAT["ui"], "")
+    assert len(asked) == 2
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(
     install: ModuleType, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_ready(install, "standalone")
+    make_ready(install, "ui")
     install.PYTHON.unlink()
     monkeypatch.setattr(install.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0))
     monkeypatch.setattr(install, "runs", lambda python: False)
-    install.set_up(["standalone"], "")
-    assert len(asked) == 3
+    install.set_up(install.WHAT["ui"], "")
+    assert len(asked) == 2
 
 
 # Sentences that help

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lib_ti.embedding.limits import MAX_METADATA_BYTES, MAX_WIDTH
 from lib_ti.host import Family
+from lib_ti.version import VERSION
 
 if TYPE_CHECKING:
     from lib_ti.embedding.embedding import Embedding
 
 FORMAT_VERSION = "1"
-TOOL = "TI Lab 0.1.0"
+TOOL = f"TI Lab {VERSION}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from lib_ti.errors import TIError
 from lib_ti.ui import compat
 from lib_ti.ui.tab import build_tab
 
-PAGE = Path(__file__).parents[2]
+_PLACES = (Path(__file__).parent / "page", Path(__file__).parents[2])
+"""Of script and style: in an installed package, and in the repository, where a WebUI looks for them."""
+PAGE = next(place for place in _PLACES if (place / "style.css").is_file())
 
 
 def serve(

@@ -20,8 +20,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.adapters.noise_schedule import build_alphas_cumprod
@@ -29,6 +27,7 @@ from lib_ti.adapters.standalone.conditioning import PromptEncoder
 from lib_ti.adapters.standalone.detection import Detected, encoders_of, family_networks
 from lib_ti.adapters.standalone.devices import choose_device, choose_dtype
 from lib_ti.adapters.standalone.images import ImageEncoder
+from lib_ti.adapters.standalone.libraries import AutoencoderKL, CLIPTextConfig, CLIPTextModel, UNet2DConditionModel
 from lib_ti.adapters.standalone.model import Model
 from lib_ti.adapters.standalone.networks import Networks
 from lib_ti.adapters.standalone.session import StandaloneSession

@@ -9,14 +9,16 @@ import torch
 
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.metadata import TOOL, Facts, read_metadata, write_metadata
+from lib_ti.version import VERSION
 
 PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
 
 def test_the_tools_version_is_the_projects() -> None:
-    version = re.search(r'^version = "(.*)"$', PROJECT.read_text(encoding="utf-8"), re.MULTILINE)
-    assert version
-    assert TOOL.split()[-1] == version[1]
+    assert f"TI Lab {VERSION}" == TOOL
+    project = PROJECT.read_text(encoding="utf-8")
+    assert 'path = "lib_ti/version.py"' in project
+    assert not re.search(r"^version = ", project, re.MULTILINE), "it stands in one place"
 
 
 def test_facts_come_back(sdxl: Embedding) -> None:

@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers.loaders import TextualInversionLoaderMixin
 from safetensors.torch import load_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from lib_ti.adapters.standalone.libraries import CLIPTextConfig, CLIPTextModel
+
+# isort: split
+from diffusers.loaders import TextualInversionLoaderMixin
+from transformers import CLIPTokenizer
 
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import save_diffusers, save_embedding

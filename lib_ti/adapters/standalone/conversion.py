@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from torch import Tensor
+
+from lib_ti.adapters.standalone.libraries import single_file_utils
 
 StateDict = dict[str, Tensor]
 
@@ -23,11 +24,13 @@ _OPEN_CLIP = {
 
 
 def unet_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> StateDict:
-    return dict(convert_ldm_unet_checkpoint(_under(state, "model.diffusion_model.", keep=True), config))
+    return dict(
+        single_file_utils.convert_ldm_unet_checkpoint(_under(state, "model.diffusion_model.", keep=True), config)
+    )
 
 
 def vae_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> StateDict:
-    return dict(convert_ldm_vae_checkpoint(_under(state, "first_stage_model.", keep=True), config))
+    return dict(single_file_utils.convert_ldm_vae_checkpoint(_under(state, "first_stage_model.", keep=True), config))
 
 
 def clip_weights(state: Mapping[str, Tensor], prefix: str) -> StateDict:

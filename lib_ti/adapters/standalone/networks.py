@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from lib_ti.adapters.standalone.checkpoint import load_weights
 from lib_ti.adapters.standalone.conversion import (
@@ -23,6 +21,13 @@ from lib_ti.adapters.standalone.conversion import (
 )
 from lib_ti.adapters.standalone.detection import Detected
 from lib_ti.adapters.standalone.diffusers_folder import weights_file
+from lib_ti.adapters.standalone.libraries import (
+    AutoencoderKL,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    UNet2DConditionModel,
+)
 from lib_ti.errors import UnsupportedModel
 
 

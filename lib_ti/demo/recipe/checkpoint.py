@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diffusers.loaders import single_file_utils as convert
 from safetensors import safe_open
 from torch import nn
 
+from lib_ti.adapters.standalone.libraries import single_file_utils as convert
 from lib_ti.demo.recipe.export import Family, StateDict
 from lib_ti.demo.recipe.networks import Networks, build_networks
 

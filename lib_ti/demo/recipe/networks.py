@@ -4,10 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from lib_ti.adapters.standalone.libraries import (
+    AutoencoderKL,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    UNet2DConditionModel,
+)
 from lib_ti.demo.recipe.export import Family, StateDict, text_state, unet_state, vae_state
 from lib_ti.demo.recipe.vocabulary import BOS, EOS, SIZE
 

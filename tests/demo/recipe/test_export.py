@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from diffusers.loaders import single_file_utils as convert
 from safetensors import safe_open
 
+from lib_ti.adapters.standalone.libraries import single_file_utils as convert
 from lib_ti.demo.recipe.checkpoint import load_networks
 from lib_ti.demo.recipe.export import save_checkpoint, unet_state, vae_state
 from lib_ti.demo.recipe.networks import build_networks, demo_config, demo_xl_config
