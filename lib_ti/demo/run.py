@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib_ti.app import App
 from lib_ti.control import Control
-from lib_ti.demo.recipe.concept import CONCEPT, PICTURES, draw_other_pictures
+from lib_ti.demo.concept import CONCEPT, PICTURES, draw_other_pictures
 from lib_ti.events import Emit, Event, Finished, PreviewReady, Saved, Status, StepDone
 
 if TYPE_CHECKING:

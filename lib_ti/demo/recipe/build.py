@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from PIL import Image
 
+from lib_ti.demo.concept import PICTURES, draw_pictures
 from lib_ti.demo.recipe.checkpoint import load_networks
-from lib_ti.demo.recipe.concept import PICTURES, draw_pictures
 from lib_ti.demo.recipe.export import Family, save_checkpoint
 from lib_ti.demo.recipe.gallery import draw_gallery
 from lib_ti.demo.recipe.gates import JUDGED, held_out_obeyed, judge_inversion, prompts_obeyed

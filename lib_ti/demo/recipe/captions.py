@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple
 
-from lib_ti.demo.recipe.world import COLOURS, SEEN, SHAPES, TEXTURES, Thing
+from lib_ti.demo.world import COLOURS, SEEN, SHAPES, TEXTURES, Thing
 
 # fmt: off
 NOUNS = (

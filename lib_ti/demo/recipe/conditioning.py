@@ -11,7 +11,7 @@ from torch import Tensor
 from lib_ti.demo.recipe.captions import PLACEHOLDER
 from lib_ti.demo.recipe.networks import Networks
 from lib_ti.demo.recipe.vocabulary import prompt_ids, word_ids
-from lib_ti.demo.recipe.world import SIZE
+from lib_ti.demo.world import SIZE
 
 Sizes = tuple[int, int, int, int, int, int]
 WHOLE: Sizes = (SIZE, SIZE, 0, 0, SIZE, SIZE)  # original height and width, crop top and left, target height and width

@@ -7,7 +7,7 @@ from torch import Tensor
 from lib_ti.demo.recipe.conditioning import condition
 from lib_ti.demo.recipe.networks import LATENT_SIZE, Networks
 from lib_ti.demo.recipe.vae import decode
-from lib_ti.demo.recipe.world import Picture
+from lib_ti.demo.world import Picture
 
 TIMESTEPS = 1000
 

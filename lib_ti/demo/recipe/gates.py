@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib_ti.demo.recipe.concept import CONCEPT
+from lib_ti.demo.concept import CONCEPT
 from lib_ti.demo.recipe.conditioning import placeholder
 from lib_ti.demo.recipe.diffusion import sample
 from lib_ti.demo.recipe.inversion import FixedBatch, invert
 from lib_ti.demo.recipe.networks import Networks
 from lib_ti.demo.recipe.scorer import count_right
-from lib_ti.demo.recipe.world import HELD_OUT, SEEN, Thing, draw_many
+from lib_ti.demo.world import HELD_OUT, SEEN, Thing, draw_many
 
 JUDGED = tuple(
     t for t in HELD_OUT if t.phrase in ("striped purple star", "green heart", "striped red cross", "pink diamond")

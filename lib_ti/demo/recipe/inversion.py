@@ -10,7 +10,7 @@ from lib_ti.demo.recipe.diffusion import TIMESTEPS, build_scheduler
 from lib_ti.demo.recipe.networks import Networks
 from lib_ti.demo.recipe.vae import encode, pictures_to_pixels
 from lib_ti.demo.recipe.vocabulary import word_ids
-from lib_ti.demo.recipe.world import Picture
+from lib_ti.demo.world import Picture
 
 TEMPLATES = (
     "a photo of a *",

@@ -10,18 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lib_ti.demo.recipe.world import (
-    COLOURS,
-    SHAPES,
-    SIZE,
-    TEXTURES,
-    Array,
-    Picture,
-    Thing,
-    grid,
-    signed_distance,
-    texture,
-)
+from lib_ti.demo.world import COLOURS, SHAPES, SIZE, TEXTURES, Array, Picture, Thing, grid, signed_distance, texture
 
 LEAST_OVERLAP = 0.75  # under this, intersection over union, it is no shape of this world
 LEAST_FOREGROUND = 0.02

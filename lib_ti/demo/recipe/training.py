@@ -15,7 +15,7 @@ from lib_ti.demo.recipe.networks import Networks
 from lib_ti.demo.recipe.optimisation import Averaged, learning_rate
 from lib_ti.demo.recipe.vae import encode, pictures_to_pixels
 from lib_ti.demo.recipe.vocabulary import BOS, EOS, word_ids
-from lib_ti.demo.recipe.world import SIZE, Picture, Thing, draw
+from lib_ti.demo.world import SIZE, Picture, Thing, draw
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lib_ti.demo.recipe.captions import draw_thing
 from lib_ti.demo.recipe.optimisation import Averaged, learning_rate
-from lib_ti.demo.recipe.world import draw_many
+from lib_ti.demo.world import draw_many
 
 LUMA = (0.35, 0.4, 0.25)
 SLOPE = ((-1.6, 0.4), (-0.4, 1.6))  # quadrants of a cell: left to right, and a little top to bottom

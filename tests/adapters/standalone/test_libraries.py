@@ -17,6 +17,10 @@ def test_a_torchvision_for_another_torch_does_not_stop_the_model(tmp_path: Path,
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     code = "from lib_ti.adapters.standalone.libraries import CLIPTextModel, UNet2DConditionModel"
     result = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr

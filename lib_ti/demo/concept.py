@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lib_ti.demo.recipe.world import Picture
+    from lib_ti.demo.world import Picture
 
-PICTURES = Path(__file__).parent.parent / "pictures"
+PICTURES = Path(__file__).parent / "pictures"
 PICTURE_COUNT = 8
 _TRAINING_SEED, _EVALUATION_SEED = 77, 1234
 
@@ -48,7 +48,7 @@ def draw_other_pictures(count: int = 16) -> list[Picture]:
 def _draw(count: int, seed: int) -> list[Picture]:
     import random
 
-    from lib_ti.demo.recipe.world import HELD_OUT, draw
+    from lib_ti.demo.world import HELD_OUT, draw
 
     thing = next(thing for thing in HELD_OUT if thing.phrase == CONCEPT.phrase)
     rng = random.Random(seed)
