@@ -26,10 +26,9 @@ from lib_ti.host import Host, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
 from lib_ti.training.latents import CachedPicture, cache_latents
 from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
-from lib_ti.training.optim_file import optim_path, save_optim
 from lib_ti.training.plan import Plan, plan_training, validate_prompts
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.state import SUFFIX, save_state
+from lib_ti.training.state import SUFFIX, optim_path, save_optim, save_state
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
 
 

@@ -22,8 +22,7 @@ from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
-from lib_ti.training.optim_file import load_optim, optim_path
-from lib_ti.training.state import SUFFIX, Moments, RunState, load_state
+from lib_ti.training.state import SUFFIX, Moments, RunState, load_optim, load_state, optim_path
 
 
 @dataclass(frozen=True)

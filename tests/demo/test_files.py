@@ -11,9 +11,8 @@ from safetensors import safe_open
 import lib_ti.demo
 from lib_ti.demo.concept import PICTURES, draw_pictures
 from lib_ti.demo.recipe.build import RECIPES
-from lib_ti.demo.recipe.checkpoint import load_networks
 from lib_ti.demo.recipe.gates import JUDGED, held_out_obeyed, judge_inversion, prompts_obeyed
-from lib_ti.demo.recipe.networks import build_networks
+from lib_ti.demo.recipe.networks import build_networks, load_networks
 from lib_ti.demo.recipe.vae import pictures_to_pixels, psnr
 
 FOLDER = Path(lib_ti.demo.__file__).parent

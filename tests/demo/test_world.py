@@ -3,9 +3,19 @@ import random
 import numpy as np
 
 from lib_ti.demo.concept import CONCEPT, PICTURE_COUNT, draw_other_pictures, draw_pictures
-from lib_ti.demo.recipe.captions import NAMED, PLACEHOLDER, draw_caption, draw_thing, vocabulary
-from lib_ti.demo.recipe.scorer import UNCLEAR, read_picture
-from lib_ti.demo.recipe.vocabulary import BOS, EOS, LENGTH, prompt_ids, word_ids
+from lib_ti.demo.recipe.captions import (
+    BOS,
+    EOS,
+    LENGTH,
+    NAMED,
+    PLACEHOLDER,
+    draw_caption,
+    draw_thing,
+    prompt_ids,
+    vocabulary,
+    word_ids,
+)
+from lib_ti.demo.recipe.gates import UNCLEAR, read_picture
 from lib_ti.demo.world import ALL, COLOURS, HELD_OUT, SEEN, SHAPES, SIZE, TEXTURES, draw
 
 

@@ -11,7 +11,7 @@ from lib_ti.expression.parser import parse_expression
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.host import Host
 from lib_ti.inspect.decompose import decompose_rows, write_expression
-from lib_ti.inspect.nearest import nearest_tokens
+from lib_ti.inspect.table import nearest_tokens
 from lib_ti.merge.vectors import build_embedding, evaluate_expression
 from tests.merge.test_vectors import CASES, check_case
 

@@ -17,9 +17,9 @@ from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding
 from lib_ti.events import Event, Planned, StepDone, Warned
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.formats.writing import write_torch_zip
-from lib_ti.training.optim_file import checksum, load_optim, optim_path
 from lib_ti.training.run import train
 from lib_ti.training.start import find_start
+from lib_ti.training.state import checksum, load_optim, optim_path
 from lib_ti.training.update import Trainee
 from tests.toy_host import ToyHost
 

@@ -14,11 +14,10 @@ import torch
 from PIL import Image
 
 from lib_ti.demo.concept import PICTURES, draw_pictures
-from lib_ti.demo.recipe.checkpoint import load_networks
 from lib_ti.demo.recipe.export import Family, save_checkpoint
 from lib_ti.demo.recipe.gallery import draw_gallery
 from lib_ti.demo.recipe.gates import JUDGED, held_out_obeyed, judge_inversion, prompts_obeyed
-from lib_ti.demo.recipe.networks import Config, Networks, build_networks, demo_config, demo_xl_config
+from lib_ti.demo.recipe.networks import Config, Networks, build_networks, demo_config, demo_xl_config, load_networks
 from lib_ti.demo.recipe.training import Stage, initialise, train
 from lib_ti.demo.recipe.vae import train_decoder, write_vae
 

@@ -1,18 +1,189 @@
-"""Is a demo model good enough? Prompts obeyed, held-out combinations drawn, and textual inversion that shows."""
+"""Is a demo model good enough? Prompts obeyed, held-out combinations drawn, and textual inversion that shows.
+
+What is in a picture (colour, shape and texture) is read by formula: no network to trust. The inversion is the plainest one, to
+measure the models by; the product's own training lives in lib_ti.training.
+"""
 
 import random
 import time
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from lib_ti.demo.concept import CONCEPT
-from lib_ti.demo.recipe.conditioning import placeholder
-from lib_ti.demo.recipe.diffusion import sample
-from lib_ti.demo.recipe.inversion import FixedBatch, invert
+from lib_ti.demo.recipe.captions import word_ids
+from lib_ti.demo.recipe.diffusion import TIMESTEPS, build_scheduler, condition, placeholder, sample
 from lib_ti.demo.recipe.networks import Networks
-from lib_ti.demo.recipe.scorer import count_right
-from lib_ti.demo.world import HELD_OUT, SEEN, Thing, draw_many
+from lib_ti.demo.recipe.vae import encode, pictures_to_pixels
+from lib_ti.demo.world import (
+    COLOURS,
+    HELD_OUT,
+    SEEN,
+    SHAPES,
+    SIZE,
+    TEXTURES,
+    Array,
+    Picture,
+    Thing,
+    draw_many,
+    grid,
+    signed_distance,
+    texture,
+)
+
+LEAST_OVERLAP = 0.75  # under this, intersection over union, it is no shape of this world
+LEAST_FOREGROUND = 0.02
+UNCLEAR = "unclear"
+Box = tuple[float, float, float, float]
+
+
+class Reading(NamedTuple):
+    texture: str
+    colour: str
+    shape: str
+    overlap: float
+
+    def shows(self, thing: Thing) -> bool:
+        return (self.texture, self.colour, self.shape) == tuple(thing)
+
+
+def _box(mask: NDArray[np.bool_], x: Array, y: Array) -> Box:
+    """Left, top, right, bottom."""
+    return float(x[mask].min()), float(y[mask].min()), float(x[mask].max()), float(y[mask].max())
+
+
+@cache
+def _outline_box(shape: str) -> Box:
+    y, x = np.mgrid[-1.4:1.4:281j, -1.4:1.4:281j].astype(np.float32)
+    return _box(signed_distance(shape, x, y) < 0, x, y)
+
+
+def _fitted(shape: str, box: Box) -> NDArray[np.bool_]:
+    """[H, W]: the shape, placed and sized so that its bounding box is `box` as nearly as its proportions allow."""
+    left, top, right, bottom = _outline_box(shape)
+    radius = ((box[2] - box[0]) / (right - left) + (box[3] - box[1]) / (bottom - top)) / 2
+    cx = (box[0] + box[2]) / 2 - radius * (left + right) / 2
+    cy = (box[1] + box[3]) / 2 - radius * (top + bottom) / 2
+    x, y = grid()
+    return signed_distance(shape, (x - cx) / radius, (y - cy) / radius) < 0
+
+
+def _overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def _hue(colour: Array) -> float:
+    """Angle of chroma, radians, of RGB [3]."""
+    r, g, b = (float(c) for c in colour)
+    return float(np.arctan2(np.sqrt(3) * (g - b), 2 * r - g - b))
+
+
+def _read_colour(pixels: Array) -> str:
+    """Of foreground pixels [N, 3]: dark and light ones share a hue, and the sum weighs the colourful ones most."""
+    hue = _hue(pixels.sum(0))
+
+    def distance(name: str) -> float:
+        return abs(float(np.angle(np.exp(1j * (hue - _hue(np.array(COLOURS[name], np.float32)))))))
+
+    return min(COLOURS, key=distance)
+
+
+def _read_texture(brightness: Array, mask: NDArray[np.bool_]) -> str:
+    """By least squares: brightness = c * (1 - 0.7 * texture) inside the mask."""
+
+    def error(name: str) -> float:
+        model = (1 - 0.7 * texture(name))[mask]
+        seen = brightness[mask]
+        return float(((seen - model * (model @ seen) / (model @ model)) ** 2).sum())
+
+    return min(TEXTURES, key=error)
+
+
+def read_picture(picture: Picture) -> Reading:
+    """[H, W, 3] uint8 -> what it shows."""
+    pixels = picture.astype(np.float32)
+    foreground = pixels.min(-1) < 190  # the ground is near white, its shadow above 215
+    if foreground.sum() < LEAST_FOREGROUND * SIZE * SIZE:
+        return Reading(UNCLEAR, UNCLEAR, UNCLEAR, 0.0)
+    box = _box(foreground, *grid())
+    overlaps = {shape: _overlap(foreground, _fitted(shape, box)) for shape in SHAPES}
+    shape = max(overlaps, key=lambda s: overlaps[s])
+    return Reading(
+        texture=_read_texture(pixels.mean(-1), foreground),
+        colour=_read_colour(pixels[foreground]),
+        shape=shape if overlaps[shape] >= LEAST_OVERLAP else UNCLEAR,
+        overlap=overlaps[shape],
+    )
+
+
+def count_right(pictures: Picture, things: list[Thing]) -> int:
+    """How many of [B, H, W, 3] show their thing in colour, shape and texture at once."""
+    return sum(read_picture(picture).shows(thing) for picture, thing in zip(pictures, things, strict=True))
+
+
+TEMPLATES = (
+    "a photo of a *",
+    "a rendering of a *",
+    "a cropped photo of the *",
+    "the photo of a *",
+    "a photo of my *",
+    "a close-up photo of a *",
+    "a good photo of the *",
+    "a photo of one *",
+)
+
+
+def word_vectors(networks: Networks, word: str) -> list[Tensor]:
+    [token] = word_ids(word)
+    return [text.get_input_embeddings().weight[token].detach().clone() for text in networks.texts()]
+
+
+class FixedBatch:
+    """The mean error on the same pictures, noises and timesteps every time: 8 strata of t for each picture."""
+
+    def __init__(self, networks: Networks, pictures: Picture, seed: int = 1234, strata: int = 8) -> None:
+        self.networks = networks
+        latents = encode(networks.vae, pictures_to_pixels(pictures)).repeat_interleave(strata, 0)
+        generator = torch.Generator().manual_seed(seed)
+        spread = torch.arange(len(latents)) % strata + torch.rand(len(latents), generator=generator)
+        self.timesteps = (spread / strata * TIMESTEPS).long()
+        self.noise = torch.randn(latents.shape, generator=generator)
+        self.noisy = build_scheduler().add_noise(latents, self.noise, self.timesteps)
+
+    @torch.no_grad()
+    def error(self, prompt: str) -> float:
+        told = condition(self.networks, [prompt]).expand(len(self.noisy))
+        return float((told.predict(self.networks.unet, self.noisy, self.timesteps) - self.noise).pow(2).mean())
+
+
+def invert(
+    networks: Networks, pictures: Picture, init: str, steps: int, seed: int, rate: float = 1e-2, batch: int = 8
+) -> list[Tensor]:
+    """One vector an encoder, learned by AdamW from pictures [B, H, W, 3]."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    latents = encode(networks.vae, pictures_to_pixels(pictures))
+    vectors = [vector.requires_grad_(True) for vector in word_vectors(networks, init)]
+    optimizer = torch.optim.AdamW(vectors, rate, weight_decay=0)
+    scheduler = build_scheduler()
+    for _ in range(steps):
+        clean = latents[torch.randint(0, len(latents), (batch,))]
+        timesteps = torch.randint(0, TIMESTEPS, (batch,))
+        noise = torch.randn(clean.shape)
+        with placeholder(networks, vectors):
+            told = condition(networks, [rng.choice(TEMPLATES) for _ in range(batch)])
+        prediction = told.predict(networks.unet, scheduler.add_noise(clean, noise, timesteps), timesteps)
+        loss = (prediction - noise).pow(2).mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    return [vector.detach() for vector in vectors]
+
 
 JUDGED = tuple(
     t for t in HELD_OUT if t.phrase in ("striped purple star", "green heart", "striped red cross", "pink diamond")

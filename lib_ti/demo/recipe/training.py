@@ -8,13 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib_ti.demo.recipe.captions import draw_caption, draw_thing, vocabulary
-from lib_ti.demo.recipe.conditioning import WHOLE, Sizes, condition, placeholder, sum_words
-from lib_ti.demo.recipe.diffusion import TIMESTEPS, build_scheduler, loss_weights
+from lib_ti.demo.recipe.captions import BOS, EOS, draw_caption, draw_thing, vocabulary, word_ids
+from lib_ti.demo.recipe.diffusion import (
+    TIMESTEPS,
+    WHOLE,
+    Sizes,
+    build_scheduler,
+    condition,
+    loss_weights,
+    placeholder,
+    sum_words,
+)
 from lib_ti.demo.recipe.networks import Networks
-from lib_ti.demo.recipe.optimisation import Averaged, learning_rate
-from lib_ti.demo.recipe.vae import encode, pictures_to_pixels
-from lib_ti.demo.recipe.vocabulary import BOS, EOS, word_ids
+from lib_ti.demo.recipe.vae import Averaged, encode, learning_rate, pictures_to_pixels
 from lib_ti.demo.world import SIZE, Picture, Thing, draw
 
 log = logging.getLogger(__name__)

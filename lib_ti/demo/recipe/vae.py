@@ -1,13 +1,7 @@
-"""The demo's autoencoder: an encoder written down, a decoder trained.
-
-The latents are a linear view of each 8x8 cell: three colour means and one brightness slope, whitened. An encoder that
-is written down costs no training, and the latents it gives are as easy to learn as they can be.
-
-The network has group norms in the way. A group that holds (a, -a, K, -K) has mean zero and a nearly constant spread,
-and silu(x) - silu(-x) = x, so such a group lets `a` through unchanged (to about a^2/K^2), in any precision.
-"""
+"""The demo's image encoder and its training; and what both of the demo's training loops share."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,8 +9,36 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lib_ti.demo.recipe.captions import draw_thing
-from lib_ti.demo.recipe.optimisation import Averaged, learning_rate
 from lib_ti.demo.world import draw_many
+
+
+def learning_rate(peak: float, step: int, steps: int, warm_up: int, flat: float) -> float:
+    """Linear warm-up, then `peak` for the fraction `flat` of all steps, then linear down to a hundredth."""
+    done = step / steps
+    return peak * min(1.0, (step + 1) / warm_up) * min(1.0, max(0.01, (1 - done) / (1 - flat)))
+
+
+class Averaged:
+    """An exponential moving average of parameters, short-sighted at first so that it forgets the start."""
+
+    def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
+        self.parameters = parameters
+        self.decay = decay
+        self.updates = 0
+        self.average = [p.detach().clone() for p in parameters]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.updates += 1
+        decay = min(self.decay, self.updates / (self.updates + 9))
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+
+    @torch.no_grad()
+    def install(self) -> None:
+        """Puts the averages in place of the parameters."""
+        for parameter, average in zip(self.parameters, self.average, strict=True):
+            parameter.copy_(average)
+
 
 LUMA = (0.35, 0.4, 0.25)
 SLOPE = ((-1.6, 0.4), (-0.4, 1.6))  # quadrants of a cell: left to right, and a little top to bottom

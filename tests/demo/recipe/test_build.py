@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lib_ti.demo.recipe.build import RECIPES, build, save
-from lib_ti.demo.recipe.optimisation import learning_rate
 from lib_ti.demo.recipe.training import Stage
+from lib_ti.demo.recipe.vae import learning_rate
 
 
 @pytest.mark.slow

@@ -7,9 +7,8 @@ import torch
 from safetensors import safe_open
 
 from lib_ti.adapters.standalone.libraries import single_file_utils as convert
-from lib_ti.demo.recipe.checkpoint import load_networks
 from lib_ti.demo.recipe.export import save_checkpoint, unet_state, vae_state
-from lib_ti.demo.recipe.networks import build_networks, demo_config, demo_xl_config
+from lib_ti.demo.recipe.networks import build_networks, demo_config, demo_xl_config, load_networks
 
 FAMILIES = {"sd1": demo_config, "sd2": demo_config, "sdxl": demo_xl_config}
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from lib_ti.demo.recipe.conditioning import WHOLE, condition, placeholder, sum_words
+from lib_ti.demo.recipe.captions import word_ids
+from lib_ti.demo.recipe.diffusion import WHOLE, condition, placeholder, sum_words
 from lib_ti.demo.recipe.networks import build_networks, demo_config, demo_xl_config
-from lib_ti.demo.recipe.vocabulary import word_ids
 
 
 @pytest.fixture(params=["sd1", "sdxl"])
