@@ -89,9 +89,15 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """`<lora:…>` would be a link, or a tag, outside of backticks."""
-    parts = re.split(r"(`[^`]*`)", text.replace("|", "\\|"))
-    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
+    """As both the repository's site and mkdocs show it: `<lora:…>` would be a link or a tag, and a | the end of the cell."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(_code(part) if part.startswith("`") else part.replace("<", "&lt;") for part in parts).replace(
+        "|", "&#124;"
+    )
+
+
+def _code(part: str) -> str:
+    return f"<code>{part.strip('`')}</code>" if "|" in part else part
 
 
 if __name__ == "__main__":
