@@ -93,6 +93,16 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
             assert built.exists() or page.stem == "index", page
 
 
+def test_every_push_is_tested_on_all_systems_and_pythons() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))["jobs"]
+    grid = jobs["all"]["strategy"]["matrix"]
+    assert {name.partition("-")[0] for name in grid["os"]} == {"ubuntu", "windows", "macos"}
+    text = (ROOT / "install.py").read_text(encoding="utf-8")
+    (oldest, newest) = re.findall(r"^OLDEST, NEWEST = \(3, (\d+)\), \(3, (\d+)\)", text, re.MULTILINE)[0]
+    assert grid["python"] == [f"3.{minor}" for minor in range(int(oldest), int(newest) + 1)]
+    assert jobs["all"]["steps"][-1] == {"run": "python install.py test"}
+
+
 def examples(text: str) -> list[str]:
     """Command lines of ours, with lines that go on in the next joined."""
     found = re.findall(r"^(?:\$ )?(?:\.venv/bin/)?python -m lib_ti (.+?(?:\\\n.+?)*)$", text, re.MULTILINE)
