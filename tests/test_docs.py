@@ -59,6 +59,11 @@ def test_the_readme_is_read_in_one_go() -> None:
     assert len(TEXTS[README].splitlines()) <= 150
 
 
+def test_adding_something_takes_a_page() -> None:
+    for page in (DOCS / "contributing").glob("adding-*.md"):
+        assert len(TEXTS[page].splitlines()) <= 40, page
+
+
 def test_every_page_can_be_found_on_the_site() -> None:
     assert {DOCS / name for name in named_pages(yaml.safe_load(MKDOCS.read_text(encoding="utf-8"))["nav"])} == {
         page for page in PAGES if page.is_relative_to(DOCS)
