@@ -1,4 +1,4 @@
-"""The map in `lib_ti/README.md` is held here: who may import whom, and what must stay cheap to import.
+"""The map in `docs/contributing/architecture.md` is held here: who may import whom, and what must stay cheap to import.
 
 An import counts wherever it stands: at the top, inside a function, or for annotations alone (`if TYPE_CHECKING`). The
 last two cost nothing at run time, but they tie the parts together all the same.
@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "lib_ti"
+MAP = ROOT / "docs" / "contributing" / "architecture.md"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
 
@@ -62,8 +63,8 @@ def parts() -> set[str]:
 
 
 def read_rules() -> dict[str, set[str]]:
-    """What each part may import, from the README's block of lines `part part -> part part.file (remark)`."""
-    block = re.search(r"## Import direction.*?```\n(.*?)```", (PACKAGE / "README.md").read_text(encoding="utf-8"), re.S)
+    """What each part may import, from the map's block of lines `part part -> part part.file (remark)`."""
+    block = re.search(r"## Import direction.*?```\n(.*?)```", MAP.read_text(encoding="utf-8"), re.S)
     assert block
     rules: dict[str, set[str]] = {}
     for line in block[1].splitlines():
@@ -156,7 +157,7 @@ def test_files_stay_small_and_are_named_by_their_subject(path: Path) -> None:
         assert path.read_text(encoding="utf-8").strip() == "", "a re-export would drag torch into the parser"
 
 
-def test_the_readme_of_the_package_names_every_part() -> None:
-    table = (PACKAGE / "README.md").read_text(encoding="utf-8").split("## Import direction")[0]
+def test_the_map_names_every_part() -> None:
+    table = MAP.read_text(encoding="utf-8").split("## Import direction")[0]
     for name in parts():
         assert f"`{name}/`" in table or f"`{name}.py`" in table, name

@@ -28,7 +28,7 @@ def add_flags(parser: argparse.ArgumentParser, config: type, flags: Mapping[str,
 
 
 def add_any_setting(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("any other setting (the README lists them all)")
+    group = parser.add_argument_group("any other setting (docs/settings.md lists them all)")
     group.add_argument(
         "--set", metavar="PART.FIELD=VALUE", action="append", default=[], help="Set any setting; may be repeated."
     )

@@ -16,7 +16,7 @@ CREATE = {
     "overwrite": ("Overwrite Old Embedding", False),
 }
 OWN = object()
-"""Ours has a default of its own; the README says why."""
+"""Ours has a default of its own; docs/compared.md says why."""
 TRAIN = {
     "embedding.name": ("Embedding", ""),
     "optim.lr": ("Embedding Learning rate", "0.005"),

@@ -1,4 +1,4 @@
-"""Writes the README's tables from the code: `python -m tests.readme`. A test holds them true."""
+"""Writes the tables of README and docs from the code: `python -m tests.docs`. A test holds them true."""
 
 import argparse
 import re
@@ -18,12 +18,15 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import walk_options
 from lib_ti.host import Host
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")))
+BLOCK = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(text: str) -> str:
-    """The README with every `<!-- table: NAME -->` … `<!-- end -->` made anew."""
+    """A page with every `<!-- table: NAME -->` … `<!-- end -->` made anew."""
     tables = {
         "settings": settings_table,
         "requests": requests_table,
@@ -83,8 +86,21 @@ def webui_settings_table() -> str:
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """As both the repository's site and mkdocs show it: `<lora:…>` would be a link or a tag, and a | the end of the cell."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(_code(part) if part.startswith("`") else part.replace("<", "&lt;") for part in parts).replace(
+        "|", "&#124;"
+    )
+
+
+def _code(part: str) -> str:
+    return f"<code>{part.strip('`')}</code>" if "|" in part else part
 
 
 if __name__ == "__main__":
-    README.write_text(fill(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
