@@ -18,7 +18,7 @@ from PIL import Image
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.cli.main import main
 from lib_ti.demo.concept import CONCEPT, PICTURES, draw_other_pictures
-from lib_ti.embedding.files import load_embedding
+from lib_ti.formats.files import load_embedding
 from lib_ti.host import SessionRequest
 from lib_ti.training.evaluation import FixedBatch, gap_closed
 

@@ -54,13 +54,13 @@ def documentable(tree: ast.Module) -> Iterator[ast.Module | ast.ClassDef | Funct
                 yield from (inner for inner in node.body if isinstance(inner, Function) and inner.name[0] != "_")
 
 
-def importers(package: Path) -> dict[str, set[str]]:
-    """The modules of the package that import each one, by full names; annotations alone count too."""
-    modules = {
-        ".".join(path.relative_to(package.parent).with_suffix("").parts): path for path in sorted(package.rglob("*.py"))
-    }
+def importers(package: Path, *others: Path) -> dict[str, set[str]]:
+    """The modules of the package, and of the folders `others`, that import each one; annotations alone count too."""
+    folder = package.parent
+    modules = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in sorted(package.rglob("*.py"))}
+    readers = modules | {path.stem: path for other in others for path in other.rglob("*.py")}
     found: dict[str, set[str]] = defaultdict(set)
-    for module, path in modules.items():
+    for module, path in readers.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 for alias in node.names:

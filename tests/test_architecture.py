@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.measure import function_lengths, importers
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "lib_ti"
 MAP = ROOT / "docs" / "contributing" / "architecture.md"
@@ -23,12 +25,17 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 HOSTS = {"modules", "modules_forge", "backend", "launch", "diffusers", "transformers"}
 MAY_IMPORT_HOSTS = ("lib_ti.adapters.", "lib_ti.demo.")  # the demo's recipe trains diffusers networks
 TORCH_FREE = (
+    "version",
     "errors",
     "events",
     "control",
+    "atomic",
+    "chance",
     "host",
     "infotext",
     "app",
+    "picture_folders",
+    "library_job",
     "config",
     "dataset",
     "expression",
@@ -37,7 +44,14 @@ TORCH_FREE = (
     "ui",
     "api",
 )
-LONGEST = 500
+LONGEST_FILE, LONGEST_FUNCTION = 500, 60
+SMALL = 40
+"""Lines. A file is a subject, not a size: what has fewer and serves a single other file belongs into that one."""
+SMALL_ON_PURPOSE = {
+    "lib_ti.__main__": "Python's own name for it",
+    "lib_ti.merge.check": "loads neither torch nor a model, for it answers at every key pressed; the rest of the room does",
+    "lib_ti.version": "the build reads it too, as text",
+}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -54,7 +68,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def part(module: str) -> str:
-    """lib_ti.formats.files -> embedding"""
+    """lib_ti.formats.files -> formats"""
     return module.split(".")[1]
 
 
@@ -150,11 +164,24 @@ def test_no_module_lies_at_the_top_level() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_stay_small_and_are_named_by_their_subject(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_files_and_functions_can_be_read_at_a_sitting(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE
+    long = [f"{name}: {lines} lines" for name, lines in function_lengths(ast.parse(text)) if lines > LONGEST_FUNCTION]
+    assert not long
     assert path.stem not in ("utils", "util", "helpers", "misc", "common", "base")
     if path.name == "__init__.py":
-        assert path.read_text(encoding="utf-8").strip() == "", "a re-export would drag torch into the parser"
+        assert text.strip() == "", "a re-export would drag torch into the parser"
+
+
+def test_no_file_is_small_and_serves_one_other_alone() -> None:
+    by = importers(PACKAGE, ROOT / "scripts")
+    small = {
+        module: by[module]
+        for module, path in MODULES.items()
+        if 0 < len(path.read_text(encoding="utf-8").splitlines()) < SMALL and len(by[module]) <= 1
+    }
+    assert small.keys() == SMALL_ON_PURPOSE.keys(), {m: by[m] for m in small.keys() ^ SMALL_ON_PURPOSE.keys()}
 
 
 def test_the_map_names_every_part() -> None:

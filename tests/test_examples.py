@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from lib_ti.adapters.detect import open_standalone
-from lib_ti.api.access import Access
 from lib_ti.api.routes import PREFIX, add_routes
+from lib_ti.api.security import Access
 from lib_ti.app import App
+from lib_ti.cli.flags import load_settings
 from lib_ti.cli.main import main
-from lib_ti.cli.settings import load_settings
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
 from tests.docs import DOCS, PAGES, ROOT

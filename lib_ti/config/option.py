@@ -1,4 +1,4 @@
-"""One config field = one default, one set of limits and one help sentence, read by CLI, tab, README and validation alike."""
+"""One config field = one default, one set of limits and one help sentence, read by CLI, tab, docs and validation alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

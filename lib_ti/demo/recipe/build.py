@@ -22,6 +22,7 @@ from lib_ti.demo.recipe.training import Stage, initialise, train
 from lib_ti.demo.recipe.vae import train_decoder, write_vae
 
 HERE = Path(__file__).parent.parent
+GALLERY = HERE.parents[1] / "docs" / "pictures" / "demo-models.png"
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def make(recipes: list[Recipe], seed: int, device: str, folder: Path) -> None:
 
 
 def check(recipes: list[Recipe], folder: Path) -> None:
-    """Prints the gates' figures and draws the gallery."""
+    """Prints the gates' figures and draws the gallery that the docs show."""
     models = [(recipe.name, load_networks(folder / f"{recipe.name}.safetensors")) for recipe in recipes]
-    draw_gallery(models).save(folder / "gallery.png", optimize=True)
+    draw_gallery(models).save(GALLERY, optimize=True)
     for name, networks in models:
         print(f"{name}: prompts obeyed {prompts_obeyed(networks)} of 160, held out {held_out_obeyed(networks)} of 96")
         for thing in JUDGED:
