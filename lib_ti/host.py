@@ -117,27 +117,65 @@ class SessionRequest:
 
 
 class TextModel(Protocol):
-    """Enough for create, merge and inspect."""
+    """The words that the loaded model knows: enough for create, merge and inspect.
 
-    def model(self) -> ModelInfo: ...
+    Example:
+        >>> ids = host.tokenize("a cat")            # [320, 2368]
+        >>> host.token_text(ids[1])                 # "cat</w>"
+        >>> host.token_vectors(ids, "clip_l").shape # torch.Size([2, 768])
+    """
 
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids of literal text, without start, end or padding."""
+    def model(self) -> ModelInfo:
+        """The checkpoint that is loaded, or is loaded now where the host does so at the first use.
+
+        Raises:
+            HostError: there is none, or the host is changing it at this moment.
+            UnsupportedModel: it is none of SD1, SD2 and SDXL.
+        """
         ...
 
-    def token_text(self, token_id: int) -> str: ...
+    def tokenize(self, text: str) -> list[int]:
+        """Cut `text` as the model's tokenizer does.
+
+        Args:
+            text: literal text: brackets, commas and names of embeddings mean nothing here.
+
+        Returns:
+            Ids 0 .. 49407, without start, end or padding; empty for an empty text. SDXL's two encoders share them.
+        """
+        ...
+
+    def token_text(self, token_id: int) -> str:
+        """The piece as the vocabulary writes it, `</w>` ending a word; bytes that are no text of their own show as `\\xNN`.
+
+        Raises:
+            HostError: `token_id` is outside of the vocabulary.
+        """
+        ...
 
     def token_vectors(self, ids: Sequence[int], encoder: str) -> torch.Tensor:
-        """[V, D] float32 on the CPU, one row an id."""
+        """Rows of a token table.
+
+        Args:
+            ids: V token ids.
+            encoder: `clip_l`, `clip_h` or `clip_g`, as `model().encoders` names them.
+
+        Returns:
+            [V, D] float32 on the CPU, one row an id; the caller's own, to change as it likes.
+        """
         ...
 
     def all_token_vectors(self, encoder: str) -> torch.Tensor:
-        """The whole token table, [vocabulary, D] float32 on the CPU."""
+        """The whole token table, [vocabulary, D] float32 on the CPU: 145 MiB for clip_l, 241 MiB for clip_g."""
         ...
 
 
 class EmbeddingFolder(Protocol):
-    def embeddings_folder(self) -> Path: ...
+    """Where a host keeps embeddings and what belongs to them. Folders need not exist yet."""
+
+    def embeddings_folder(self) -> Path:
+        """Where prompts look for embeddings, at any depth."""
+        ...
 
     def log_folder(self) -> Path:
         """Where runs keep copies, previews and logs unless the user says otherwise."""
@@ -153,16 +191,28 @@ class EmbeddingFolder(Protocol):
 
 
 class TrainingSession(Protocol):
-    """The model, ready to be trained against; only inside `with host.training_session(...)`."""
+    """The model, ready to be trained against; only inside `with host.training_session(...)`.
+
+    All weights are frozen: a backward pass gives a gradient to the vectors that are handed in and to nothing else.
+    """
 
     device: torch.device
+    """Where `predict` computes, and where what these methods return lies."""
     dtype: torch.dtype
+    """In which the UNet computes; what goes in and comes out is float32 all the same."""
     prediction_type: PredictionType
     alphas_cumprod: torch.Tensor
     """[1000] float32 on the CPU: the share of the picture's variance left at each timestep."""
 
     def encode_images(self, pixels: torch.Tensor) -> Latents:
-        """`pixels`: [B, 3, H, W] float32 in -1..1 on the CPU."""
+        """Pictures as the UNet knows them.
+
+        Args:
+            pixels: [B, 3, H, W] float32 in -1..1 on the CPU; H and W are multiples of the model's `pixel_multiple`.
+
+        Returns:
+            Mean and std, each [B, C, h, w] float32, without a gradient.
+        """
         ...
 
     def offload_image_encoder(self) -> None:
@@ -176,11 +226,32 @@ class TrainingSession(Protocol):
     def encode_prompts(
         self, prompts: Sequence[str], vectors: Mapping[str, torch.Tensor], sizes: Sequence[PictureSize]
     ) -> Conditioning:
-        """Encode B prompts in which the placeholder stands for `vectors` ([V, D] by encoder); gradients reach `vectors`."""
+        """Encode prompts as the host does for its own pictures, emphasis and all.
+
+        Args:
+            prompts: B prompts, in which the placeholder's name stands for `vectors`.
+            vectors: [V, D] float32 by encoder; gradients of what is returned reach them.
+            sizes: B sizes in pixels, which SDXL reads and the others ignore.
+
+        Returns:
+            Tensors with B rows each, on `device`.
+
+        Raises:
+            HostError: the host cannot encode them now.
+        """
         ...
 
     def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
-        """The UNet's raw output (noise or v). `noisy`: [B, C, h, w] and `timesteps`: [B] int64, both on `device`."""
+        """One pass through the UNet.
+
+        Args:
+            noisy: noisy latents, [B, C, h, w] float32 on `device`.
+            timesteps: [B] int64 in 0 .. 999 on `device`.
+            conditioning: B rows, with or without a gradient.
+
+        Returns:
+            The raw output, [B, C, h, w] float32: noise or v, as `prediction_type` says.
+        """
         ...
 
     def preview(self, request: ImageRequest, vectors: Mapping[str, torch.Tensor]) -> Image | None:
@@ -204,15 +275,47 @@ class TrainingSession(Protocol):
 
 
 class Host(TextModel, EmbeddingFolder, Protocol):
+    """The program that has a model loaded: everything that `lib_ti` asks of it.
+
+    What only some hosts can do has protocols of its own below, which are asked for by `isinstance`.
+
+    Example:
+        >>> with host.training_session(SessionRequest("my-cat", vectors=2)) as session:
+        ...     latents = session.encode_images(pixels)
+    """
+
     def training_session(self, request: SessionRequest) -> AbstractContextManager[TrainingSession]:
-        """Ready the model; on exit, also after an error, everything is as it was: weights, flags, hooks, random state."""
+        """Take the model for a training, once the host's other jobs are done.
+
+        On exit, also after an error, everything is as it was: weights, dtypes, `requires_grad`, hooks, random state.
+
+        Raises:
+            UnsupportedModel: no gradient can be taken in the loaded model (an inpainting model, packed weights …).
+            HostError: the host cannot do it now, or knows none of the `networks` that are asked for.
+            Busy: another session of ours is open, in a host without a queue.
+            GivenUp: `request.given_up()` became True while waiting.
+        """
         ...
 
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None) -> Image:
-        """A picture with the embeddings of `embeddings_folder()` at hand, and with `extra` ones: [V, D] by name and encoder."""
+        """One picture by the host's own samplers.
+
+        Args:
+            request: prompts and settings; expressions in prompts must have been evaluated before.
+            extra: [V, D] by name and encoder: words that stand for vectors in these prompts, besides the embeddings of
+                `embeddings_folder()`.
+
+        Returns:
+            An RGB picture.
+
+        Raises:
+            HostError: an unknown sampler, a size that the model cannot paint, an interrupt.
+        """
         ...
 
-    def samplers(self) -> list[str]: ...
+    def samplers(self) -> list[str]:
+        """Names that `ImageRequest.sampler` may have, as the host's page shows them."""
+        ...
 
 
 @runtime_checkable

@@ -15,13 +15,27 @@ from lib_ti.host import Family, ModelInfo
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """`vectors`: [V, D] by encoder, copied to float32 on the CPU, so that a snapshot of a running training stays as it was.
+    """Vectors by text encoder, with what is known of how they came about. A value: to change one, make another by `replace`.
 
-    `family` is None where the file does not tell. `model_name` and `model_hash` are of the checkpoint it was made on; `step`
-    counts completed updates; `recipe` says how it was made, in JSON's types; `token_tables` are hashes of the encoders'
-    token tables; `created` is an ISO date. `notes` are remarks on how it was read or made and go into no file.
+    Args:
+        name: what prompts call it by.
+        vectors: [V, D] by encoder (`clip_l`, `clip_h`, `clip_g`), of any dtype on any device; V is equal over encoders. They
+            are copied to float32 on the CPU, so that a snapshot of a running training stays as it was.
+        step: optimizer updates that went into it; 0 for one that is not trained.
+        family: "sd1", "sd2" or "sdxl"; None where the file does not tell.
+        model_name, model_hash: the checkpoint it was made on; the hash is the first 10 hex digits of the file's SHA-256.
+        recipe: how it was made, in JSON's types; see `lib_ti.embedding.recipe`.
+        token_tables: digests of the encoders' token tables, by encoder.
+        created: ISO 8601; "" for now, once it is saved.
+        notes: remarks for people on how it was read or made; they go into no file.
 
-    Raises InvalidEmbedding unless there is at least one 2-D tensor, all have equal rows and every number is finite.
+    Raises:
+        InvalidEmbedding: there is no tensor, one is not 2-D, rows differ between encoders, or a number is not finite.
+
+    Example:
+        >>> cat = Embedding("my-cat", {"clip_l": torch.zeros(2, 768)}, family="sd1")
+        >>> cat.rows, cat.widths
+        (2, {'clip_l': 768})
     """
 
     name: str
