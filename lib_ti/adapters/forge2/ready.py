@@ -9,11 +9,9 @@ from typing import Any
 
 import torch
 
-from lib_ti.adapters.checkpointing import checkpointed
+from lib_ti.adapters.backward import blocks_of, checkpointed, make_ordinary, norms_kept_whole
 from lib_ti.adapters.forge2.conditioning import quiet
-from lib_ti.adapters.inference_tensors import make_ordinary
 from lib_ti.adapters.restore import attributes_set, modules_kept, random_state_kept
-from lib_ti.adapters.unet import blocks_of, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device
 from lib_ti.adapters.webui.networks import networks_of, text_layers_of

@@ -8,10 +8,8 @@ from typing import Any
 
 import torch
 
-from lib_ti.adapters.checkpointing import checkpointed
-from lib_ti.adapters.inference_tensors import make_ordinary
+from lib_ti.adapters.backward import blocks_of, checkpointed, make_ordinary, norms_kept_whole
 from lib_ti.adapters.restore import modules_kept, random_state_kept
-from lib_ti.adapters.unet import blocks_of, norms_kept_whole
 from lib_ti.adapters.webui.loras import use_loras
 from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_on_device
 from lib_ti.adapters.webui.networks import text_layers_of

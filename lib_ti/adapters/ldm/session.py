@@ -8,11 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from lib_ti.adapters.inference_tensors import make_ordinary
+from lib_ti.adapters.backward import make_ordinary, predict
 from lib_ti.adapters.ldm.conditioning import encode_prompts
 from lib_ti.adapters.ldm.model import describe, find_encoders, noise_schedule, unet_dtype
 from lib_ti.adapters.ldm.placeholder import placeholder
-from lib_ti.adapters.unet import predict
 from lib_ti.adapters.webui.images import encode_images
 from lib_ti.adapters.webui.memory import manages_memory, place_for_training, place_on_device
 from lib_ti.adapters.webui.networks import device_of
