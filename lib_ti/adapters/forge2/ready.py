@@ -12,10 +12,9 @@ import torch
 from lib_ti.adapters.backward import blocks_of, checkpointed, make_ordinary, norms_kept_whole
 from lib_ti.adapters.forge2.conditioning import quiet
 from lib_ti.adapters.restore import attributes_set, modules_kept, random_state_kept
-from lib_ti.adapters.webui.loras import use_loras
+from lib_ti.adapters.webui.leftovers import use_loras, without_tiling
 from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device
-from lib_ti.adapters.webui.networks import networks_of, text_layers_of
-from lib_ti.adapters.webui.tiling import without_tiling
+from lib_ti.adapters.webui.model import networks_of, text_layers_of
 
 
 @contextmanager

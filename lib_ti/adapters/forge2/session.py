@@ -14,9 +14,9 @@ from lib_ti.adapters.forge2.conditioning import encode_prompts, quiet
 from lib_ti.adapters.forge2.model import describe, find_encoders, noise_schedule
 from lib_ti.adapters.forge2.placeholder import placeholder
 from lib_ti.adapters.forge2.ready import checkpoint_pinned
-from lib_ti.adapters.webui.images import encode_images
+from lib_ti.adapters.webui.encoding import encode_images
 from lib_ti.adapters.webui.memory import place_for_training, place_on_device
-from lib_ti.adapters.webui.networks import device_of, networks_of
+from lib_ti.adapters.webui.model import device_of, networks_of
 from lib_ti.adapters.webui.session import WebuiSession
 from lib_ti.host import Conditioning, Latents, PictureSize, SessionRequest
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.adapters.webui.networks import device_of
+from lib_ti.adapters.webui.model import device_of
 from lib_ti.adapters.webui.placeholder import registered
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ import torch
 
 from lib_ti.adapters.backward import blocks_of, checkpointed, make_ordinary, norms_kept_whole
 from lib_ti.adapters.restore import modules_kept, random_state_kept
-from lib_ti.adapters.webui.loras import use_loras
+from lib_ti.adapters.webui.leftovers import use_loras, without_hypertile, without_tiling
 from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_on_device
-from lib_ti.adapters.webui.networks import text_layers_of
-from lib_ti.adapters.webui.tiling import without_hypertile, without_tiling
+from lib_ti.adapters.webui.model import text_layers_of
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from lib_ti.adapters.backward import make_ordinary, predict
 from lib_ti.adapters.ldm.conditioning import encode_prompts
 from lib_ti.adapters.ldm.model import describe, find_encoders, noise_schedule, unet_dtype
 from lib_ti.adapters.ldm.placeholder import placeholder
-from lib_ti.adapters.webui.images import encode_images
+from lib_ti.adapters.webui.encoding import encode_images
 from lib_ti.adapters.webui.memory import manages_memory, place_for_training, place_on_device
-from lib_ti.adapters.webui.networks import device_of
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.model import device_of
 from lib_ti.adapters.webui.session import WebuiSession
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.host import Conditioning, Latents, PictureSize, SessionRequest
 
 

@@ -43,7 +43,7 @@ class WebuiHost(ABC):
         return self.kind.pending_model()
 
     def model(self) -> ModelInfo:
-        from lib_ti.adapters.webui.job import model_whole
+        from lib_ti.adapters.webui.queue import model_whole
 
         with model_whole():
             return self.kind.describe(self._chosen_model())
@@ -79,7 +79,7 @@ class WebuiHost(ABC):
 
     def refresh_embeddings(self) -> None:
         """Waits where the WebUI is changing its model, as it does once a run is over in which another was chosen."""
-        from lib_ti.adapters.webui.job import exclusive, model_whole
+        from lib_ti.adapters.webui.queue import exclusive, model_whole
 
         try:
             with model_whole():
@@ -95,7 +95,7 @@ class WebuiHost(ABC):
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator[WebuiSession]:
-        from lib_ti.adapters.webui.job import exclusive
+        from lib_ti.adapters.webui.queue import exclusive
 
         with (
             exclusive(f"Train {request.placeholder}", request.given_up),
@@ -104,8 +104,8 @@ class WebuiHost(ABC):
             yield session
 
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
-        from lib_ti.adapters.webui.job import exclusive
-        from lib_ti.adapters.webui.picture import generate
+        from lib_ti.adapters.webui.queue import exclusive
+        from lib_ti.adapters.webui.txt2img import generate
 
         with exclusive("Picture"), ExitStack() as stack:
             sd_model = self.kind.load_chosen()
@@ -125,7 +125,7 @@ class WebuiHost(ABC):
         and leave no trace in an infotext. Raises HostError at the end where the WebUI has read its embeddings anew
         meanwhile: what was encoded may lack the words, and is not kept.
         """
-        from lib_ti.adapters.webui.picture import forget_conditioning
+        from lib_ti.adapters.webui.txt2img import forget_conditioning
 
         with self._placeholders(extra) as ours:
             yield
@@ -150,7 +150,7 @@ class WebuiHost(ABC):
         return find_faces(image)
 
     def samplers(self) -> list[str]:
-        from lib_ti.adapters.webui.picture import sampler_names
+        from lib_ti.adapters.webui.txt2img import sampler_names
 
         return sampler_names()
 
@@ -169,7 +169,7 @@ class WebuiHost(ABC):
 
     def _chosen_model(self) -> Any:
         """Loaded now where the WebUI has yet to do it, unless it is at work: then what it has."""
-        from lib_ti.adapters.webui.job import exclusive_if_free
+        from lib_ti.adapters.webui.queue import exclusive_if_free
 
         if self.pending_model():
             with exclusive_if_free("Load the model") as free:
@@ -183,7 +183,7 @@ class WebuiHost(ABC):
         return sd_model
 
     def _encoders(self) -> dict[str, TextEncoder]:
-        from lib_ti.adapters.webui.job import model_whole
+        from lib_ti.adapters.webui.queue import model_whole
 
         with model_whole():
             return self.kind.find_encoders(self._chosen_model())
@@ -196,8 +196,8 @@ class WebuiHost(ABC):
         return sd_model, sd_model.sd_checkpoint_info
 
     def _refresh_embeddings(self) -> None:
-        from lib_ti.adapters.webui.picture import forget_conditioning
         from lib_ti.adapters.webui.placeholder import embeddings_in_use
+        from lib_ti.adapters.webui.txt2img import forget_conditioning
 
         with embeddings_in_use:
             self._read_embeddings()

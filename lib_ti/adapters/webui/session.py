@@ -12,10 +12,10 @@ from PIL.Image import Image
 from torch import Tensor
 
 from lib_ti.adapters.restore import random_state_kept
-from lib_ti.adapters.webui import job
+from lib_ti.adapters.webui import queue
 from lib_ti.adapters.webui.model import loaded_model
-from lib_ti.adapters.webui.picture import generate
 from lib_ti.adapters.webui.placeholder import count_rows
+from lib_ti.adapters.webui.txt2img import generate
 from lib_ti.errors import HostError
 from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest
 
@@ -82,10 +82,10 @@ class WebuiSession(ABC):
             )
 
     def interrupted(self) -> bool:
-        return job.interrupted()
+        return queue.interrupted()
 
     def show_progress(self, done: int, total: int) -> None:
-        job.show_progress(done, total)
+        queue.show_progress(done, total)
 
     @abstractmethod
     def _placeholder(self, vectors: Mapping[str, Tensor]) -> AbstractContextManager[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib_ti.adapters.webui.networks import networks_of
+from lib_ti.adapters.webui.model import networks_of
 from lib_ti.app import App
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest, TrainingSession
 from tests.adapters.webui.conftest import NAME, ROWS

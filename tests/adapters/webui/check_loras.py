@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_ti.adapters.detect import webui_host
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
 from lib_ti.errors import HostError
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest

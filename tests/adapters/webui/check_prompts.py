@@ -14,7 +14,7 @@ from PIL import Image
 from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.webui import prompts
 from lib_ti.adapters.webui.model import loaded_model
-from lib_ti.adapters.webui.picture import forget_conditioning
+from lib_ti.adapters.webui.txt2img import forget_conditioning
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import HostError, InvalidText

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lib_ti.adapters.webui import picture
+from lib_ti.adapters.webui import txt2img
 from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
@@ -53,7 +53,7 @@ def lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Lock]:
         "sd_models": {"model_data": data},
     }
     put_modules(monkeypatch, "modules", parts)
-    monkeypatch.setattr(picture, "forget_conditioning", lambda: None)
+    monkeypatch.setattr(txt2img, "forget_conditioning", lambda: None)
     return lock
 
 

@@ -1,10 +1,11 @@
-"""A user would lose: expressions in a WebUI's prompts, and prompts without them as they ever were."""
+"""A user would lose: expressions in a WebUI's prompts, and prompts without them as they ever were; a WebUI whose own functions
+are what they were, and other extensions that put theirs around them too."""
 
 import json
 import re
 import sys
 import timeit
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -279,3 +280,38 @@ def test_nothing_is_left_when_the_webui_unloads_us(webui: Any, host: WebuiHost, 
     assert all(getattr(*owner).__wrapped__ is was for owner, was in zip(owners, before, strict=True))
     prompts.remove()
     assert [getattr(*owner) for owner in owners] == before
+
+
+def shout(original: Callable[[str], str], text: str) -> str:
+    return original(text).upper() + "!"
+
+
+@pytest.fixture
+def speaker() -> Any:
+    return SimpleNamespace(say=lambda text: f"say {text}")
+
+
+def test_a_function_is_ours_while_installed_and_then_itself_again(speaker: Any) -> None:
+    before, hook = speaker.say, prompts.Hook(speaker, "say")
+    hook.install(shout)
+    assert speaker.say("a") == "SAY A!"
+    assert hook.remove()
+    assert speaker.say is before
+
+
+def test_installing_again_does_not_stack(speaker: Any) -> None:
+    hook = prompts.Hook(speaker, "say")
+    for _ in range(3):
+        hook.install(shout)
+    assert speaker.say("a") == "SAY A!"
+
+
+def test_under_another_extension_ours_sleeps_and_wakes_again(speaker: Any) -> None:
+    hook = prompts.Hook(speaker, "say")
+    hook.install(shout)
+    ours = speaker.say
+    speaker.say = lambda text: f"({ours(text)})"
+    assert not hook.remove()
+    assert speaker.say("a") == "(say a)"
+    hook.install(shout)
+    assert speaker.say("a") == "(SAY A!)"

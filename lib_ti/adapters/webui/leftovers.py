@@ -1,15 +1,23 @@
-"""LoRAs and hypernetworks of the WebUI. Those of the last picture stay in the weights until somebody says otherwise."""
+"""What the last picture leaves at work in the WebUI's model until somebody says otherwise: LoRAs and hypernetworks, borderless
+convolutions, and attention in tiles."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from lib_ti.adapters.webui.options import options_set
+from torch import nn
+
+from lib_ti.adapters.restore import attributes_set
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.errors import HostError
 
 WORD = re.compile(r"<(\w+):([^<>]+)>")
+_PARAMS = "__webui_hypertile_params"
 
 
 def use_loras(text: str) -> None:
@@ -45,3 +53,28 @@ def _loaded() -> set[str]:
     loras = getattr(sys.modules.get("networks"), "loaded_networks", [])
     hypernetworks = getattr(shared, "loaded_hypernetworks", [])  # Forge has none
     return {lora.mentioned_name for lora in loras} | {network.name for network in hypernetworks}
+
+
+@contextmanager
+def without_tiling(sd_model: Any) -> Iterator[None]:
+    from modules import processing
+
+    if hasattr(sd_model, "tiling_enabled"):  # the Forge family
+        switch, tiling = partial(processing.apply_circular_forge, sd_model), sd_model.tiling_enabled
+    else:
+        from modules.sd_hijack import model_hijack
+
+        switch, tiling = model_hijack.apply_circular, model_hijack.circular_enabled
+    switch(False)
+    try:
+        yield
+    finally:
+        switch(tiling)
+
+
+@contextmanager
+def without_hypertile(network: nn.Module) -> Iterator[None]:
+    """A1111's Hypertile cuts attention into tiles of the last picture's shape and of chance sizes."""
+    params = [vars(module)[_PARAMS] for module in network.modules() if _PARAMS in vars(module)]
+    with attributes_set(params, enabled=False):
+        yield

@@ -1,4 +1,4 @@
-"""A user would lose: training where the WebUI has its text encoders or its image encoder on another device than the UNet."""
+"""A user would lose: training where the WebUI has its text encoders on another device than the UNet."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,23 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib_ti.adapters.webui.networks import device_of
 from lib_ti.adapters.webui.session import WebuiSession
 from lib_ti.host import PictureSize, SessionRequest
 
 ELSEWHERE = torch.device("meta")  # stands for an accelerator
-
-
-def test_each_part_of_a_forge_model_says_where_it_computes() -> None:
-    cpu, part = torch.device("cpu"), SimpleNamespace
-    objects = part(
-        clip=part(patcher=part(load_device=cpu)),
-        vae=part(patcher=part(load_device=cpu)),
-        unet=part(load_device=ELSEWHERE),
-    )
-    forge = part(forge_objects=objects)
-    assert [device_of(forge, name, ELSEWHERE) for name in ("clip", "vae", "unet")] == [cpu, cpu, ELSEWHERE]
-    assert device_of(part(), "clip", ELSEWHERE) == ELSEWHERE
 
 
 class _Session(WebuiSession):

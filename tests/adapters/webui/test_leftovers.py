@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from torch import nn
 
-from lib_ti.adapters.webui.tiling import without_hypertile
+from lib_ti.adapters.webui.leftovers import without_hypertile
 
 
 def test_attention_in_tiles_is_off_meanwhile_and_as_before_afterwards() -> None:

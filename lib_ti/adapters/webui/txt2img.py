@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.adapters.webui.job import clear_interrupt, interrupted
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.queue import clear_interrupt, interrupted
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.errors import HostError
 from lib_ti.host import ImageRequest
 
