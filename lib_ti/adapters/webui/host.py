@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Protocol):
-    """How to find out about the model: the modules `adapters.ldm.model` and `adapters.forge2.model`."""
+    """How to find out about the model: the modules `adapters.a1111.model` and `adapters.forge.model`."""
 
     def pending_model(self) -> str: ...
 

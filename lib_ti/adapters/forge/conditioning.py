@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib_ti.adapters.forge2.model import find_engines
+from lib_ti.adapters.forge.model import find_engines
 from lib_ti.adapters.restore import attributes_set
 from lib_ti.adapters.webui.encoding import encode_as_if_alone, pooled_let_go
 from lib_ti.host import PictureSize

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib_ti.adapters.ldm.model import load_chosen
+from lib_ti.adapters.a1111.model import load_chosen
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.adapters.ldm import model
+from lib_ti.adapters.a1111 import model
 from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.host import SessionRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lib_ti.adapters.ldm.session import LdmSession
+    from lib_ti.adapters.a1111.session import A1111Session
 
 
-class LdmHost(WebuiHost):
+class A1111Host(WebuiHost):
     kind = model
 
     def _databases(self, sd_model: Any) -> list[Any]:
@@ -34,17 +34,17 @@ class LdmHost(WebuiHost):
     def _placeholder(
         self, sd_model: Any, name: str, rows: int, vectors: Mapping[str, Tensor]
     ) -> AbstractContextManager[Any]:
-        from lib_ti.adapters.ldm.placeholder import placeholder
+        from lib_ti.adapters.a1111.placeholder import placeholder
 
         return placeholder(sd_model, name, rows, vectors)
 
     @contextmanager
-    def _ready_session(self, sd_model: Any, request: SessionRequest) -> Iterator[LdmSession]:
-        from lib_ti.adapters.ldm.ready import model_ready
-        from lib_ti.adapters.ldm.session import LdmSession
+    def _ready_session(self, sd_model: Any, request: SessionRequest) -> Iterator[A1111Session]:
+        from lib_ti.adapters.a1111.ready import model_ready
+        from lib_ti.adapters.a1111.session import A1111Session
 
         with (
             model_ready(sd_model, request.checkpointing, request.networks),
-            closing(LdmSession(sd_model, request)) as session,
+            closing(A1111Session(sd_model, request)) as session,
         ):
             yield session

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from lib_ti.adapters.backward import blocks_of, checkpointed, make_ordinary, norms_kept_whole
-from lib_ti.adapters.forge2.conditioning import quiet
+from lib_ti.adapters.forge.conditioning import quiet
 from lib_ti.adapters.restore import attributes_set, modules_kept, random_state_kept
 from lib_ti.adapters.webui.leftovers import use_loras, without_tiling
 from lib_ti.adapters.webui.memory import objects_with_loras, place_on_device

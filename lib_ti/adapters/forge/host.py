@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.adapters.forge2 import model
+from lib_ti.adapters.forge import model
 from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.host import SessionRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lib_ti.adapters.forge2.session import ForgeSession
+    from lib_ti.adapters.forge.session import ForgeSession
 
 
-class Forge2Host(WebuiHost):
+class ForgeHost(WebuiHost):
     kind = model
 
     def _databases(self, sd_model: Any) -> list[Any]:
@@ -33,14 +33,14 @@ class Forge2Host(WebuiHost):
     def _placeholder(
         self, sd_model: Any, name: str, rows: int, vectors: Mapping[str, Tensor]
     ) -> AbstractContextManager[Any]:
-        from lib_ti.adapters.forge2.placeholder import placeholder
+        from lib_ti.adapters.forge.placeholder import placeholder
 
         return placeholder(sd_model, name, rows, vectors)
 
     @contextmanager
     def _ready_session(self, sd_model: Any, request: SessionRequest) -> Iterator[ForgeSession]:
-        from lib_ti.adapters.forge2.ready import model_ready
-        from lib_ti.adapters.forge2.session import ForgeSession
+        from lib_ti.adapters.forge.ready import model_ready
+        from lib_ti.adapters.forge.session import ForgeSession
 
         with model_ready(sd_model, request.checkpointing, request.networks):
             yield ForgeSession(sd_model, request)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib_ti.adapters.ldm.model import find_encoders
+from lib_ti.adapters.a1111.model import find_encoders
 from lib_ti.adapters.restore import attributes_set
 from lib_ti.adapters.webui.encoding import encode_as_if_alone, pooled_let_go
 from lib_ti.host import PictureSize

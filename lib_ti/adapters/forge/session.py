@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from lib_ti.adapters.backward import make_ordinary, predict
-from lib_ti.adapters.forge2.conditioning import encode_prompts, quiet
-from lib_ti.adapters.forge2.model import describe, find_encoders, noise_schedule
-from lib_ti.adapters.forge2.placeholder import placeholder
-from lib_ti.adapters.forge2.ready import checkpoint_pinned
+from lib_ti.adapters.forge.conditioning import encode_prompts, quiet
+from lib_ti.adapters.forge.model import describe, find_encoders, noise_schedule
+from lib_ti.adapters.forge.placeholder import placeholder
+from lib_ti.adapters.forge.ready import checkpoint_pinned
 from lib_ti.adapters.webui.encoding import encode_images
 from lib_ti.adapters.webui.memory import place_for_training, place_on_device
 from lib_ti.adapters.webui.model import device_of, networks_of

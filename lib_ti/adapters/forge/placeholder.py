@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.adapters.forge2.model import find_engines
+from lib_ti.adapters.forge.model import find_engines
 from lib_ti.adapters.webui.placeholder import registered
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from lib_ti.adapters.a1111.conditioning import encode_prompts
+from lib_ti.adapters.a1111.model import describe, find_encoders, noise_schedule, unet_dtype
+from lib_ti.adapters.a1111.placeholder import placeholder
 from lib_ti.adapters.backward import make_ordinary, predict
-from lib_ti.adapters.ldm.conditioning import encode_prompts
-from lib_ti.adapters.ldm.model import describe, find_encoders, noise_schedule, unet_dtype
-from lib_ti.adapters.ldm.placeholder import placeholder
 from lib_ti.adapters.webui.encoding import encode_images
 from lib_ti.adapters.webui.memory import manages_memory, place_for_training, place_on_device
 from lib_ti.adapters.webui.model import device_of
@@ -20,7 +20,7 @@ from lib_ti.adapters.webui.settings import options_set
 from lib_ti.host import Conditioning, Latents, PictureSize, SessionRequest
 
 
-class LdmSession(WebuiSession):
+class A1111Session(WebuiSession):
     def __init__(self, sd_model: Any, request: SessionRequest) -> None:
         encoder = next(iter(find_encoders(sd_model).values())).wrapper
         super().__init__(sd_model, describe(sd_model), encoder, noise_schedule(sd_model), unet_dtype(sd_model), request)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lib_ti.adapters.forge2.model import load_chosen, pending_model
+from lib_ti.adapters.forge.model import load_chosen, pending_model
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
 
