@@ -20,12 +20,22 @@ class Host(WebuiHost):
     def __init__(self, tear: bool = False) -> None:
         self.torn, self.tear = False, tear
         self.complete: list[bool] = []
-        self.kind: Any = SimpleNamespace(pending_model=str, describe=self._ask, find_encoders=self._ask)
 
     def _ask(self, _: Any = None) -> str:
         if self.torn:
             raise TypeError("argument of type 'NoneType' is not iterable")
         return "a model"
+
+    _describe = _find_encoders = _ask  # type: ignore[assignment]
+
+    def pending_model(self) -> str:
+        return ""
+
+    def _load_chosen(self) -> Any:
+        raise NotImplementedError
+
+    def _validate_trainable(self, sd_model: Any) -> None:
+        raise NotImplementedError
 
     def _read_embeddings(self) -> None:
         if self.tear:

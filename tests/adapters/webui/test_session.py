@@ -20,7 +20,7 @@ class _Session(WebuiSession):
     def __init__(self) -> None:
         self.device = ELSEWHERE
         self._request = SessionRequest("foo", 2)
-        self._encoder = SimpleNamespace(tokenize_line=lambda line: ([self.chunk], len(line)))
+        self._encoders = [SimpleNamespace(tokenize_line=lambda line: ([self.chunk], len(line)))]
 
     @contextmanager
     def _placeholder(self, vectors: Mapping[str, Tensor]) -> Iterator[Any]:

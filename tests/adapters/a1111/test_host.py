@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib_ti.adapters.a1111.model import load_chosen
+from lib_ti.adapters.a1111.host import A1111Host
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
 
@@ -17,4 +17,4 @@ def test_a_checkpoint_that_cannot_be_loaded_is_named_with_the_reason(monkeypatch
     parts = {"sd_models": {"reload_model_weights": reload}, "shared": {"sd_model": object(), "opts": opts}}
     put_modules(monkeypatch, "modules", parts)
     with pytest.raises(HostError, match=r"could not load broken\.safetensors: invalid header"):
-        load_chosen()
+        A1111Host()._load_chosen()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lib_ti.adapters.forge.model import load_chosen, pending_model
+from lib_ti.adapters.forge.host import ForgeHost
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
 
@@ -42,14 +42,14 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_chosen_checkpoint_is_loaded_once(forge: Any) -> None:
-    assert pending_model() == "the chosen checkpoint"
-    loaded = load_chosen()
+    assert ForgeHost().pending_model() == "the chosen checkpoint"
+    loaded = ForgeHost()._load_chosen()
     assert loaded.sd_checkpoint_info.model_name == "first"
-    assert pending_model() == ""
-    assert load_chosen() is loaded
+    assert ForgeHost().pending_model() == ""
+    assert ForgeHost()._load_chosen() is loaded
     forge.choose("second")
-    assert pending_model() == "second"
-    assert load_chosen().sd_checkpoint_info.model_name == "second"
+    assert ForgeHost().pending_model() == "second"
+    assert ForgeHost()._load_chosen().sd_checkpoint_info.model_name == "second"
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_the_chosen_checkpoint_is_loaded_once(forge: Any) -> None:
 def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_one_before_can_be_had_again(
     forge: Any, bad: str, why: str
 ) -> None:
-    load_chosen()
+    ForgeHost()._load_chosen()
     before = forge.forge_loading_parameters
     forge.choose(bad)
     with pytest.raises(HostError, match=f"could not load {bad}: .*{why}"):
-        load_chosen()
+        ForgeHost()._load_chosen()
     forge.forge_loading_parameters = before
-    assert pending_model() == "first"
-    assert load_chosen().sd_checkpoint_info.model_name == "first"
+    assert ForgeHost().pending_model() == "first"
+    assert ForgeHost()._load_chosen().sd_checkpoint_info.model_name == "first"
