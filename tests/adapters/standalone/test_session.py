@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from lib_ti.adapters.standalone.folder import load_folder
+from lib_ti.adapters.standalone.session import load_folder
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import save_embedding
 from lib_ti.host import EncoderInfo, ModelInfo

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lib_ti.adapters.standalone.devices import choose_device, choose_dtype
+from lib_ti.adapters.standalone.model import choose_device, choose_dtype
 from lib_ti.errors import HostError
 
 

@@ -1,18 +1,88 @@
-"""Prompts as WebUIs feed them to CLIP: chunks of 75 tokens between a start and an end token.
+"""Prompts as WebUIs feed them to CLIP: chunks of 75 tokens between a start and an end token, each token with its weight.
+
+Attention brackets weigh: (more), [less], (word:1.2), \\( for a bracket; BREAK begins a new chunk.
+
+    text      "a ((red)) [big:1.5] (ball:0.5)"
+    pieces    ("a ", 1) ("red", 1.21) (" ", 1) ("big:1.5", 0.909) (" ", 1) ("ball", 0.5)
+
+They never fail: one that is never closed reaches to the end, one that was never opened is text.
 
 An embedding stands in a prompt by its name, found by the name's token ids: the longest name first, upper and lower case
 alike, without word boundaries. Its rows never spread over two chunks.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lib_ti.adapters.standalone.emphasis import parse_emphasis
 from lib_ti.adapters.standalone.tokenizer import END, START, tokenize
 
 CHUNK = 75
 _COMMA = 267
 _COMMA_REACH = 20  # a chunk that is full ends at a comma, if one is among its last tokens; WebUIs' default
+
+MORE, LESS = 1.1, 1 / 1.1
+_BRACKETS = re.compile(r"\\[()\[\]\\]|[()\[\]\\]|:\s*([+-]?[.\d]+)\s*\)|[^\\()\[\]:]+|:")
+_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+
+
+@dataclass
+class Piece:
+    """Text of one weight. `breaks` says that a new chunk begins before it."""
+
+    text: str
+    weight: float = 1.0
+    breaks: bool = False
+
+
+def parse_emphasis(prompt: str) -> list[Piece]:
+    pieces: list[Piece] = []
+    opened: dict[str, list[int]] = {"(": [], "[": []}
+
+    def close(bracket: str, factor: float) -> None:
+        for piece in pieces[opened[bracket].pop() :]:
+            piece.weight *= factor
+
+    for match in _BRACKETS.finditer(prompt):
+        token = match[0]
+        weight = _number(match[1])
+        if token[0] == "\\":
+            pieces.append(Piece(token[1:]))
+        elif token in opened:
+            opened[token].append(len(pieces))
+        elif weight is not None and opened["("]:
+            close("(", weight)
+        elif token == ")" and opened["("]:
+            close("(", MORE)
+        elif token == "]" and opened["["]:
+            close("[", LESS)
+        else:
+            first, *others = _BREAK.split(token)
+            pieces += [Piece(first), *(Piece(text, breaks=True) for text in others)]
+    while opened["("]:
+        close("(", MORE)
+    while opened["["]:
+        close("[", LESS)
+    return _join_equal(pieces)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:  # "1.2.3" is text
+        return None
+
+
+def _join_equal(pieces: list[Piece]) -> list[Piece]:
+    """Neighbours of one weight are one text: a word may be spread over several tokens of the grammar."""
+    joined: list[Piece] = [Piece("")]
+    for piece in pieces:
+        last = joined[-1]
+        if piece.breaks or (piece.weight != last.weight and last.text):
+            joined.append(piece)
+        else:
+            joined[-1] = Piece(last.text + piece.text, piece.weight if not last.text else last.weight, last.breaks)
+    return joined
 
 
 class Names:
