@@ -1,4 +1,4 @@
-"""Which WebUI this is, told by what it is built of."""
+"""Which WebUI this is, recognised by what it is built of."""
 
 import sys
 from pathlib import Path

@@ -116,17 +116,17 @@ class WebuiHost(ABC):
                 raise HostError("The list of embeddings was refreshed while a prompt was read.", "Generate again.")
 
     def captioners(self) -> list[str]:
-        from lib_ti.adapters.webui.captions import captioners
+        from lib_ti.adapters.webui.captioners import captioners
 
         return captioners()
 
     def caption(self, image: Image, name: str) -> str:
-        from lib_ti.adapters.webui.captions import caption
+        from lib_ti.adapters.webui.captioners import caption
 
         return caption(image, name)
 
     def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
-        from lib_ti.adapters.webui.captions import find_faces
+        from lib_ti.adapters.webui.captioners import find_faces
 
         return find_faces(image)
 

@@ -13,7 +13,7 @@ from lib_ti.adapters.webui.model import networks_of
 from lib_ti.app import App
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest
-from tests.adapters.webui.check_gradient import prove_gradient
+from tests.adapters.webui.check_gradient import validate_gradient
 from tests.adapters.webui.check_loras import lora
 from tests.adapters.webui.conftest import NAME, ROWS
 
@@ -54,7 +54,7 @@ def test_a_chosen_checkpoint_is_pending_until_it_is_needed(app: App, sd_model: A
     assert app.model().name == sd_model.sd_checkpoint_info.model_name
 
 
-def test_a_checkpoint_that_cannot_be_loaded_is_told_and_the_one_before_can_be_had_again(
+def test_a_checkpoint_that_cannot_be_loaded_is_reported_and_the_one_before_can_be_had_again(
     app: App, sd_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from modules import sd_models
@@ -168,7 +168,7 @@ def test_gradient_is_right_under_each_attention(
         pytest.skip("this Forge has none of that name")
     monkeypatch.setattr(unet, "attention_function", getattr(attentions, attention))
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        prove_gradient(app, session, f"a photo of a {NAME}")
+        validate_gradient(app, session, f"a photo of a {NAME}")
 
 
 def test_no_weight_is_an_inference_tensor_while_training_also_after_a_preview(app: App, sd_model: Any) -> None:
@@ -185,7 +185,7 @@ def test_no_weight_is_an_inference_tensor_while_training_also_after_a_preview(ap
 @pytest.mark.parametrize("storage", [torch.float8_e4m3fn, torch.float16], indirect=True, ids=["fp8", "fp16"])
 def test_gradient_is_right_through_weights_kept_in_few_bits(app: App, storage: torch.dtype) -> None:
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        prove_gradient(app, session, f"a photo of a {NAME}")
+        validate_gradient(app, session, f"a photo of a {NAME}")
 
 
 @pytest.mark.parametrize("storage", [torch.float8_e4m3fn], indirect=True, ids=["fp8"])
@@ -198,7 +198,7 @@ def test_gradient_is_right_through_loras_that_are_merged_at_each_use(
     online = partial(monkeypatch.setitem if isinstance(dynamic_args, dict) else monkeypatch.setattr, dynamic_args)
     online("online_lora", True)
     with app.host.training_session(SessionRequest(NAME, ROWS, networks=lora)) as session:
-        prove_gradient(app, session, f"a photo of a {NAME}")
+        validate_gradient(app, session, f"a photo of a {NAME}")
 
 
 def test_packed_weights_are_refused_by_name(app: App, sd_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,5 @@
+"""A user would lose: the device and the precision that were asked for, or the reason why they cannot be had."""
+
 import pytest
 import torch
 

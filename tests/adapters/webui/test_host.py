@@ -91,7 +91,7 @@ def test_embeddings_are_read_at_once_while_a_picture_is_made(lock: threading.Loc
         assert host.complete == [True]
 
 
-def test_a_page_that_asks_for_a_model_which_is_being_changed_is_told_so(lock: threading.Lock) -> None:
+def test_a_page_that_asks_for_a_model_which_is_being_changed_gets_the_reason(lock: threading.Lock) -> None:
     host = Host()
     host.torn = True
     with lock:

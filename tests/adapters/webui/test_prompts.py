@@ -59,7 +59,7 @@ def strip_comments(prompt: str) -> str:
 
 
 class WebuiHost(ToyHost):
-    """Reads prompts word by word, and knows its words only while told."""
+    """Reads prompts word by word, and knows its words only meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -202,7 +202,7 @@ def silent_thread(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return thread
 
 
-def test_a_mistake_is_told_where_the_webui_would_only_print_it(
+def test_a_mistake_is_reported_where_the_webui_would_only_print_it(
     silent_thread: Any, install: Any, host: WebuiHost
 ) -> None:
     with pytest.raises(InvalidText, match=r"\^"):
@@ -223,7 +223,7 @@ def test_each_infotext_brings_back_what_was_typed(install: Any, host: WebuiHost)
         prompts.restore_pasted("", parameters)
         assert (parameters["Prompt"], parameters["Negative prompt"]) == (typed[index], negative[index])
     assert exact is None  # the last one survives without
-    assert json.dumps(p.extra_generation_params), "Forge Classic tells its page so what it has made"
+    assert json.dumps(p.extra_generation_params), "Forge Classic sends its page so what it has made"
 
 
 def test_hires_prompts_are_kept_too(install: Any, host: WebuiHost) -> None:

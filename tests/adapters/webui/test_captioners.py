@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lib_ti.adapters.webui.captions import caption, captioners, find_faces
+from lib_ti.adapters.webui.captioners import caption, captioners, find_faces
 from lib_ti.errors import HostError
 
 PICTURE = Image.new("RGB", (8, 8))
@@ -68,7 +68,7 @@ def test_only_what_this_webui_has_is_offered(webui: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("answer", ["a dog<error>", OSError("no connection"), RuntimeError("out of memory")])
-def test_a_model_that_fails_is_told_and_its_words_are_not_used(webui: SimpleNamespace, answer: Any) -> None:
+def test_a_model_that_fails_is_reported_and_its_words_are_not_used(webui: SimpleNamespace, answer: Any) -> None:
     webui.blip = answer
     with pytest.raises(HostError, match="BLIP failed in the WebUI"):
         caption(PICTURE, "BLIP")
