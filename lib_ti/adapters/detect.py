@@ -24,9 +24,9 @@ def open_standalone(model: str, device: str, dtype: str, embeddings: Path, logs:
 def webui_host() -> Host:
     """The host inside the WebUI whose process this is, by what it is built of and never by its name."""
     if find_spec("modules_forge") and find_spec("backend") and find_spec("backend.diffusion_engine"):
-        from lib_ti.adapters.forge2.host import Forge2Host
+        from lib_ti.adapters.forge.host import ForgeHost
 
-        return Forge2Host()
-    from lib_ti.adapters.ldm.host import LdmHost
+        return ForgeHost()
+    from lib_ti.adapters.a1111.host import A1111Host
 
-    return LdmHost()
+    return A1111Host()

@@ -1,4 +1,4 @@
-"""Which WebUI this is, told by what it is built of."""
+"""Which WebUI this is, recognised by what it is built of."""
 
 import sys
 from pathlib import Path
@@ -11,10 +11,10 @@ from lib_ti.adapters.detect import webui_host
 @pytest.mark.parametrize(
     ("packages", "host"),
     [
-        (["modules"], "LdmHost"),
-        (["modules", "modules_forge", "ldm_patched"], "LdmHost"),
-        (["modules", "backend"], "LdmHost"),
-        (["modules", "modules_forge", "backend", "backend/diffusion_engine"], "Forge2Host"),
+        (["modules"], "A1111Host"),
+        (["modules", "modules_forge", "ldm_patched"], "A1111Host"),
+        (["modules", "backend"], "A1111Host"),
+        (["modules", "modules_forge", "backend", "backend/diffusion_engine"], "ForgeHost"),
     ],
 )
 def test_the_host_fits_what_the_webui_is_built_of(

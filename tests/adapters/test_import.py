@@ -8,7 +8,7 @@ import pytest
 import lib_ti
 
 ADAPTERS = Path(lib_ti.__file__).parent / "adapters"
-FILES = [path for folder in ("forge2", "ldm", "webui") for path in sorted((ADAPTERS / folder).glob("*.py"))]
+FILES = [path for folder in ("a1111", "forge", "webui") for path in sorted((ADAPTERS / folder).glob("*.py"))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -23,15 +23,12 @@ import torch.nn.functional as F
 
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.adapters.noise_schedule import build_alphas_cumprod
-from lib_ti.adapters.standalone.conditioning import PromptEncoder
 from lib_ti.adapters.standalone.detection import Detected, encoders_of, family_networks
-from lib_ti.adapters.standalone.devices import choose_device, choose_dtype
-from lib_ti.adapters.standalone.images import ImageEncoder
+from lib_ti.adapters.standalone.encoders import ImageEncoder, PromptEncoder, TextEncoder
 from lib_ti.adapters.standalone.libraries import AutoencoderKL, CLIPTextConfig, CLIPTextModel, UNet2DConditionModel
-from lib_ti.adapters.standalone.model import Model
+from lib_ti.adapters.standalone.model import Model, choose_device, choose_dtype
 from lib_ti.adapters.standalone.networks import Networks
 from lib_ti.adapters.standalone.session import StandaloneSession
-from lib_ti.adapters.standalone.text import TextEncoder
 from lib_ti.adapters.standalone.tokenizer import END, START, tokenize
 from lib_ti.config.train import LossPart
 from lib_ti.host import PictureSize, SessionRequest

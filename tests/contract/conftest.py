@@ -12,7 +12,7 @@ from torch import nn
 from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.standalone.host import StandaloneHost
 from lib_ti.adapters.standalone.source import open_source
-from lib_ti.adapters.webui.networks import loaded_networks
+from lib_ti.adapters.webui.model import loaded_networks
 from lib_ti.host import Host, ImageRequest, PictureSize, SessionRequest, TrainingSession
 
 HOSTS = ("webui",) if "modules.sd_models" in sys.modules else ("demo", "demo-xl")

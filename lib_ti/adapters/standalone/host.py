@@ -89,7 +89,7 @@ class StandaloneHost:
             yield StandaloneSession(model, request, self._folder_embeddings())
 
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
-        from lib_ti.adapters.standalone.prompts import Names
+        from lib_ti.adapters.standalone.chunks import Names
 
         with self._exclusive_model() as model:
             vectors = {name: e.vectors for name, e in self._folder_embeddings().items()} | dict(extra or {})
@@ -110,8 +110,7 @@ class StandaloneHost:
 
     @cached_property
     def _model(self) -> Model:
-        from lib_ti.adapters.standalone.devices import choose_device, choose_dtype
-        from lib_ti.adapters.standalone.model import load_model
+        from lib_ti.adapters.standalone.model import choose_device, choose_dtype, load_model
 
         device = choose_device(self._device)
         return load_model(self._source.path, self._source.detected, device, choose_dtype(self._dtype, device))
@@ -122,6 +121,6 @@ class StandaloneHost:
         return self._tables[encoder]
 
     def _folder_embeddings(self) -> dict[str, Embedding]:
-        from lib_ti.adapters.standalone.folder import load_folder
+        from lib_ti.adapters.standalone.session import load_folder
 
         return load_folder(self._embeddings, self.model(), besides=self._logs)

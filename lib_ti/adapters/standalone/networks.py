@@ -1,7 +1,9 @@
-"""The networks of a checkpoint or diffusers folder as frozen diffusers and transformers modules."""
+"""The networks of a checkpoint or diffusers folder as frozen diffusers and transformers modules, whose key names are not those
+of original checkpoints."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,23 +14,32 @@ import torch
 from torch import Tensor, nn
 
 from lib_ti.adapters.standalone.checkpoint import load_weights
-from lib_ti.adapters.standalone.conversion import (
-    bare_weights,
-    clip_weights,
-    open_clip_weights,
-    unet_weights,
-    vae_weights,
-)
 from lib_ti.adapters.standalone.detection import Detected
-from lib_ti.adapters.standalone.diffusers_folder import weights_file
 from lib_ti.adapters.standalone.libraries import (
     AutoencoderKL,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     UNet2DConditionModel,
+    single_file_utils,
 )
+from lib_ti.adapters.standalone.source import weights_file
 from lib_ti.errors import UnsupportedModel
+
+_StateDict = dict[str, Tensor]
+
+# open_clip's names of modules, and transformers'.
+_OPEN_CLIP = {
+    "positional_embedding": "embeddings.position_embedding.weight",
+    "token_embedding.": "embeddings.token_embedding.",
+    "ln_final.": "final_layer_norm.",
+    "transformer.resblocks.": "encoder.layers.",
+    "ln_1.": "layer_norm1.",
+    "ln_2.": "layer_norm2.",
+    "mlp.c_fc.": "mlp.fc1.",
+    "mlp.c_proj.": "mlp.fc2.",
+    "attn.out_proj.": "self_attn.out_proj.",
+}
 
 
 @dataclass(frozen=True)
@@ -72,18 +83,18 @@ def _from_checkpoint(path: Path, detected: Detected, dtype: torch.dtype) -> Netw
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(configs["unet"])
         vae = AutoencoderKL.from_config(configs["vae"])
-    _fill(unet, unet_weights(state, configs["unet"]), dtype, path, "UNet")
-    _fill(vae, vae_weights(state, configs["vae"]), torch.float32, path, "image encoder")
+    _fill(unet, _unet_weights(state, configs["unet"]), dtype, path, "UNet")
+    _fill(vae, _vae_weights(state, configs["vae"]), torch.float32, path, "image encoder")
     first, layers = configs["text_encoder"], configs["text_encoder"]["num_hidden_layers"]
     if detected.family == "sd1":
-        return Networks(unet, vae, _texts(path, detected, [(first, clip_weights(state, "cond_stage_model."))]))
+        return Networks(unet, vae, _texts(path, detected, [(first, _clip_weights(state, "cond_stage_model."))]))
     if detected.family == "sd2":  # trained on the last layer but one; diffusers' folders do not hold the last one
-        weights = open_clip_weights(state, "cond_stage_model.", layers - 1)
+        weights = _open_clip_weights(state, "cond_stage_model.", layers - 1)
         return Networks(unet, vae, _texts(path, detected, [(first | {"num_hidden_layers": layers - 1}, weights)]))
     second = configs["text_encoder_2"]
     parts = [
-        (first, clip_weights(state, "conditioner.embedders.0.")),
-        (second, open_clip_weights(state, "conditioner.embedders.1.", second["num_hidden_layers"])),
+        (first, _clip_weights(state, "conditioner.embedders.0.")),
+        (second, _open_clip_weights(state, "conditioner.embedders.1.", second["num_hidden_layers"])),
     ]
     return Networks(unet, vae, _texts(path, detected, parts))
 
@@ -102,7 +113,7 @@ def _from_folder(path: Path, detected: Detected, dtype: torch.dtype) -> Networks
             ) from error
 
     names = [name for name in ("text_encoder", "text_encoder_2") if name in detected.networks]
-    parts = [(detected.networks[name], bare_weights(load_weights(weights_file(path / name)))) for name in names]
+    parts = [(detected.networks[name], _bare_weights(load_weights(weights_file(path / name)))) for name in names]
     unet, vae = load(UNet2DConditionModel, "unet", dtype), load(AutoencoderKL, "vae", torch.float32)
     return Networks(unet, vae, _texts(path, detected, parts))
 
@@ -143,3 +154,46 @@ def _fill(module: nn.Module, weights: dict[str, Tensor], dtype: torch.dtype, pat
             owner, _, own = name.rpartition(".")
             counted = torch.arange(buffer.shape[-1]).expand(buffer.shape)
             module.get_submodule(owner).register_buffer(own, counted, persistent=False)
+
+
+def _unet_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> _StateDict:
+    return dict(
+        single_file_utils.convert_ldm_unet_checkpoint(_under(state, "model.diffusion_model.", keep=True), config)
+    )
+
+
+def _vae_weights(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> _StateDict:
+    return dict(single_file_utils.convert_ldm_vae_checkpoint(_under(state, "first_stage_model.", keep=True), config))
+
+
+def _clip_weights(state: Mapping[str, Tensor], prefix: str) -> _StateDict:
+    return _bare_weights(_under(state, prefix + "transformer."))
+
+
+def _bare_weights(state: Mapping[str, Tensor]) -> _StateDict:
+    """Names from "encoder.layers.0 …" on: files and releases of transformers differ in a leading `text_model.`."""
+    bare = {key.removeprefix("text_model."): value for key, value in state.items()}
+    return {key: value for key, value in bare.items() if not key.endswith("position_ids")}
+
+
+def _open_clip_weights(state: Mapping[str, Tensor], prefix: str, layers: int) -> _StateDict:
+    """Bare names of the first `layers` layers. open_clip stacks query, key and value, and projects from the right."""
+    weights: _StateDict = {}
+    for key, value in _under(state, prefix + "model.").items():
+        match = re.match(r"transformer\.resblocks\.(\d+)\.(attn\.in_proj_(weight|bias))?", key)
+        if match and int(match[1]) >= layers:
+            continue
+        if match and match[2]:
+            for name, part in zip("qkv", value.chunk(3), strict=True):
+                weights[f"encoder.layers.{match[1]}.self_attn.{name}_proj.{match[3]}"] = part
+        elif key == "text_projection":
+            weights["text_projection.weight"] = value.T
+        elif key not in ("logit_scale", "attn_mask"):
+            for old, new in _OPEN_CLIP.items():
+                key = key.replace(old, new)
+            weights[key] = value
+    return weights
+
+
+def _under(state: Mapping[str, Tensor], prefix: str, keep: bool = False) -> _StateDict:
+    return {key if keep else key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}

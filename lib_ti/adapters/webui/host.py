@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.webui.model import loaded_model, token_text
 from lib_ti.errors import HostError
@@ -20,33 +20,14 @@ if TYPE_CHECKING:
     from lib_ti.adapters.webui.session import WebuiSession
 
 
-class Kind(Protocol):
-    """How to find out about the model: the modules `adapters.ldm.model` and `adapters.forge2.model`."""
-
-    def pending_model(self) -> str: ...
-
-    def load_chosen(self) -> Any:
-        """The chosen checkpoint's model, loaded where it is not, in a job of ours. Raises HostError."""
-        ...
-
-    def describe(self, sd_model: Any) -> ModelInfo: ...
-
-    def find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]: ...
-
-    def validate_trainable(self, sd_model: Any) -> None: ...
-
-
 class WebuiHost(ABC):
-    kind: Kind
-
-    def pending_model(self) -> str:
-        return self.kind.pending_model()
+    """What differs between them stands at the end: abstract, for A1111Host and ForgeHost to say."""
 
     def model(self) -> ModelInfo:
-        from lib_ti.adapters.webui.job import model_whole
+        from lib_ti.adapters.webui.queue import model_whole
 
         with model_whole():
-            return self.kind.describe(self._chosen_model())
+            return self._describe(self._chosen_model())
 
     def tokenize(self, text: str) -> list[int]:
         encoder = next(iter(self._encoders().values()))
@@ -79,7 +60,7 @@ class WebuiHost(ABC):
 
     def refresh_embeddings(self) -> None:
         """Waits where the WebUI is changing its model, as it does once a run is over in which another was chosen."""
-        from lib_ti.adapters.webui.job import exclusive, model_whole
+        from lib_ti.adapters.webui.queue import exclusive, model_whole
 
         try:
             with model_whole():
@@ -95,7 +76,7 @@ class WebuiHost(ABC):
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator[WebuiSession]:
-        from lib_ti.adapters.webui.job import exclusive
+        from lib_ti.adapters.webui.queue import exclusive
 
         with (
             exclusive(f"Train {request.placeholder}", request.given_up),
@@ -104,15 +85,15 @@ class WebuiHost(ABC):
             yield session
 
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
-        from lib_ti.adapters.webui.job import exclusive
-        from lib_ti.adapters.webui.picture import generate
+        from lib_ti.adapters.webui.queue import exclusive
+        from lib_ti.adapters.webui.txt2img import generate
 
         with exclusive("Picture"), ExitStack() as stack:
-            sd_model = self.kind.load_chosen()
+            sd_model = self._load_chosen()
             if extra:
                 self._refresh_embeddings()  # now, for a WebUI would do it in mid-picture and lose the extra ones
                 stack.enter_context(self._placeholders(extra))
-            image = generate(sd_model, request, self.kind.describe(sd_model).native_size, in_training=False)
+            image = generate(sd_model, request, self._describe(sd_model).native_size, in_training=False)
         if image is None:
             raise HostError("The picture was interrupted.")
         return image
@@ -125,7 +106,7 @@ class WebuiHost(ABC):
         and leave no trace in an infotext. Raises HostError at the end where the WebUI has read its embeddings anew
         meanwhile: what was encoded may lack the words, and is not kept.
         """
-        from lib_ti.adapters.webui.picture import forget_conditioning
+        from lib_ti.adapters.webui.txt2img import forget_conditioning
 
         with self._placeholders(extra) as ours:
             yield
@@ -135,22 +116,22 @@ class WebuiHost(ABC):
                 raise HostError("The list of embeddings was refreshed while a prompt was read.", "Generate again.")
 
     def captioners(self) -> list[str]:
-        from lib_ti.adapters.webui.captions import captioners
+        from lib_ti.adapters.webui.captioners import captioners
 
         return captioners()
 
     def caption(self, image: Image, name: str) -> str:
-        from lib_ti.adapters.webui.captions import caption
+        from lib_ti.adapters.webui.captioners import caption
 
         return caption(image, name)
 
     def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
-        from lib_ti.adapters.webui.captions import find_faces
+        from lib_ti.adapters.webui.captioners import find_faces
 
         return find_faces(image)
 
     def samplers(self) -> list[str]:
-        from lib_ti.adapters.webui.picture import sampler_names
+        from lib_ti.adapters.webui.txt2img import sampler_names
 
         return sampler_names()
 
@@ -169,35 +150,35 @@ class WebuiHost(ABC):
 
     def _chosen_model(self) -> Any:
         """Loaded now where the WebUI has yet to do it, unless it is at work: then what it has."""
-        from lib_ti.adapters.webui.job import exclusive_if_free
+        from lib_ti.adapters.webui.queue import exclusive_if_free
 
         if self.pending_model():
             with exclusive_if_free("Load the model") as free:
                 if free:
-                    return self.kind.load_chosen()
+                    return self._load_chosen()
         return loaded_model()
 
     def _trainable_model(self) -> Any:
-        sd_model = self.kind.load_chosen()
-        self.kind.validate_trainable(sd_model)
+        sd_model = self._load_chosen()
+        self._validate_trainable(sd_model)
         return sd_model
 
     def _encoders(self) -> dict[str, TextEncoder]:
-        from lib_ti.adapters.webui.job import model_whole
+        from lib_ti.adapters.webui.queue import model_whole
 
         with model_whole():
-            return self.kind.find_encoders(self._chosen_model())
+            return self._find_encoders(self._chosen_model())
 
     def _whole_model(self) -> tuple[Any, Any]:
         """What is loaded, with its checkpoint. Raises HostError where it is nothing, or has no text encoder (yet)."""
         sd_model = loaded_model()
-        if not self.kind.find_encoders(sd_model):
+        if not self._find_encoders(sd_model):
             raise HostError("The WebUI's model has no text encoder that we know.")
         return sd_model, sd_model.sd_checkpoint_info
 
     def _refresh_embeddings(self) -> None:
-        from lib_ti.adapters.webui.picture import forget_conditioning
         from lib_ti.adapters.webui.placeholder import embeddings_in_use
+        from lib_ti.adapters.webui.txt2img import forget_conditioning
 
         with embeddings_in_use:
             self._read_embeddings()
@@ -205,6 +186,31 @@ class WebuiHost(ABC):
 
     def _table(self, encoder: str) -> Tensor:
         return self._encoders()[encoder].table.detach()
+
+    @abstractmethod
+    def pending_model(self) -> str:
+        """The name of the chosen checkpoint while it is not the loaded one; else ""."""
+        ...
+
+    @abstractmethod
+    def _load_chosen(self) -> Any:
+        """The chosen checkpoint's model, loaded where it is not, in a job of ours, as before each picture. Raises HostError."""
+        ...
+
+    @abstractmethod
+    def _describe(self, sd_model: Any) -> ModelInfo:
+        """Raises UnsupportedModel for what is none of SD1, SD2 and SDXL."""
+        ...
+
+    @abstractmethod
+    def _find_encoders(self, sd_model: Any) -> dict[str, TextEncoder]:
+        """By name; empty for models that are none of ours."""
+        ...
+
+    @abstractmethod
+    def _validate_trainable(self, sd_model: Any) -> None:
+        """Raises UnsupportedModel for what no gradient can be taken in, or HostError for a way of running it."""
+        ...
 
     @abstractmethod
     def _databases(self, sd_model: Any) -> list[Any]:
@@ -219,7 +225,12 @@ class WebuiHost(ABC):
     @abstractmethod
     def _placeholder(
         self, sd_model: Any, name: str, rows: int, vectors: Mapping[str, Tensor]
-    ) -> AbstractContextManager[Any]: ...
+    ) -> AbstractContextManager[Any]:
+        """For the time of one prompt `name` stands for `vectors` ([rows, D] by encoder), also where a file of that name is loaded.
+
+        Yields the WebUI's object for it.
+        """
+        ...
 
     @abstractmethod
     def _ready_session(self, sd_model: Any, request: SessionRequest) -> AbstractContextManager[WebuiSession]:

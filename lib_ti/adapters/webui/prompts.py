@@ -16,7 +16,6 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lib_ti.adapters.webui.hook import Hook
 from lib_ti.adapters.webui.settings import expressions_wanted
 from lib_ti.errors import TIError
 from lib_ti.expression.parser import parse_expression
@@ -125,7 +124,7 @@ def _hook(owner: Any, name: str, around: Callable[..., Any]) -> None:
 
 
 def _note(p: Any, required_prompts: Iterable[str]) -> None:
-    """At the first prompts of a job: all its expressions are read, so that a mistake is told before any picture is made,
+    """At the first prompts of a job: all its expressions are read, so that a mistake is reported before any picture is made,
     and its infotexts will hold what was typed."""
     prompts = {*required_prompts, *(text for name in _PROMPTS for text in getattr(p, name, None) or ())}
     if EXACT in p.extra_generation_params or not any(map(_may_hold, prompts)):
@@ -210,3 +209,39 @@ def _comment_modules() -> list[Any]:
         sys.modules.get("modules.processing_scripts.comments"),
     )
     return [module for module in modules if hasattr(module, "strip_comments")]
+
+
+class Hook:
+    """A function of the WebUI with ours around it: calls of `owner.name` go to `around(original, …)` instead, while installed.
+
+    Where another extension has put its own function around ours meanwhile, ours stays and only passes on, and `install`
+    wakes it there: however often the WebUI builds its page anew, there is one.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self._owner, self._name = owner, name
+        self._around: Callable[..., Any] | None = None
+        self._original: Any = None
+        self._ours: Any = None
+
+    def install(self, around: Callable[..., Any]) -> None:
+        self._around = around
+        if self._ours is not None:
+            return
+        original = self._original = getattr(self._owner, self._name)
+
+        @wraps(original)
+        def ours(*args: Any, **kwargs: Any) -> Any:
+            around = self._around
+            return around(original, *args, **kwargs) if around else original(*args, **kwargs)
+
+        self._ours = ours
+        setattr(self._owner, self._name, ours)
+
+    def remove(self) -> bool:
+        """Whether the function is gone, and not only asleep."""
+        self._around = None
+        if self._ours is not None and getattr(self._owner, self._name) is self._ours:
+            setattr(self._owner, self._name, self._original)
+            self._ours = None
+        return self._ours is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -12,25 +12,29 @@ from PIL.Image import Image
 from torch import Tensor
 
 from lib_ti.adapters.restore import random_state_kept
-from lib_ti.adapters.webui import job
+from lib_ti.adapters.webui import queue
 from lib_ti.adapters.webui.model import loaded_model
-from lib_ti.adapters.webui.picture import generate
 from lib_ti.adapters.webui.placeholder import count_rows
+from lib_ti.adapters.webui.txt2img import generate
 from lib_ti.errors import HostError
 from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest
 
+Placeholder = Callable[[Mapping[str, Tensor]], AbstractContextManager[Any]]
+"""Meanwhile the embedding in training stands for these vectors in prompts; yields the WebUI's object for it."""
+
 
 class WebuiSession(ABC):
-    """`encoder` is the WebUI's object around the text encoder that reads prompts first."""
+    """`encoders` are the WebUI's objects around its text encoders, in the order in which prompts go through them."""
 
     def __init__(
         self,
         sd_model: Any,
         info: ModelInfo,
-        encoder: Any,
+        encoders: Sequence[Any],
+        placeholder: Placeholder,
+        request: SessionRequest,
         alphas_cumprod: Tensor,
         dtype: torch.dtype,
-        request: SessionRequest,
     ) -> None:
         from modules import devices
 
@@ -39,7 +43,8 @@ class WebuiSession(ABC):
         self.prediction_type = info.prediction_type
         self.alphas_cumprod = alphas_cumprod
         self._native_size = info.native_size
-        self._encoder = encoder
+        self._encoders = encoders
+        self._placeholder = placeholder
         self._sd_model = sd_model
         self._checkpoint = sd_model.sd_checkpoint_info
         self._request = request
@@ -53,14 +58,14 @@ class WebuiSession(ABC):
     def placeholder_rows(self, prompt: str) -> int:
         nothing = {"": torch.zeros(self._request.vectors, 1)}
         with self._placeholder(nothing) as embedding:
-            return count_rows(self._encoder, prompt, embedding)
+            return count_rows(self._encoders[0], prompt, embedding)
 
     def encode_prompts(
         self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
     ) -> Conditioning:
         with self._placeholder(vectors) as embedding:
             encoded = self._encode(prompts, sizes)
-            lost = not count_rows(self._encoder, self._request.placeholder, embedding)
+            lost = not count_rows(self._encoders[0], self._request.placeholder, embedding)
         if lost:  # a page has had the folder read anew meanwhile, and ours went with the rest
             return self.encode_prompts(prompts, vectors, sizes)
         return Conditioning({key: tensor.to(self.device) for key, tensor in encoded.items()})
@@ -82,15 +87,10 @@ class WebuiSession(ABC):
             )
 
     def interrupted(self) -> bool:
-        return job.interrupted()
+        return queue.interrupted()
 
     def show_progress(self, done: int, total: int) -> None:
-        job.show_progress(done, total)
-
-    @abstractmethod
-    def _placeholder(self, vectors: Mapping[str, Tensor]) -> AbstractContextManager[Any]:
-        """Yields the WebUI's object for the embedding in training."""
-        ...
+        queue.show_progress(done, total)
 
     @abstractmethod
     def _encode(self, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]: ...

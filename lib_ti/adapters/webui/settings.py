@@ -1,7 +1,10 @@
-"""Our section of the WebUI's settings; and what its own Training section, its folders and its passwords mean for us."""
+"""Our section of the WebUI's settings; what its own Training section, its folders and its passwords mean for us; and settings
+that are otherwise for a while."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -91,6 +94,27 @@ def credentials() -> dict[str, str]:
     pairs = (text.partition(":") for text in (shared.cmd_opts.api_auth or "").split(",") if text)
     of_the_api = {user: password for user, _, password in pairs}
     return of_the_api or {pair[0]: pair[-1] for pair in initialize_util.get_gradio_auth_creds()}
+
+
+@contextmanager
+def options_set(**values: Any) -> Iterator[None]:
+    """Settings of the WebUI have `values` meanwhile, but for what the user changes meanwhile, which stays.
+
+    Past the setters, which would act on a change, and refuse one where settings are frozen.
+    """
+    from modules import shared
+
+    data = shared.opts.data
+    kept = {name: data[name] for name in values if name in data}
+    data.update(values)
+    try:
+        yield
+    finally:
+        for name in [name for name, value in values.items() if data.get(name) is value]:
+            if name in kept:
+                data[name] = kept[name]
+            else:
+                del data[name]
 
 
 def _option(default: Any, about: Option) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from lib_ti.adapters.webui.networks import networks_of
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.model import networks_of
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest
 from tests.adapters.webui.conftest import NAME, ROWS

@@ -72,10 +72,10 @@ def test_its_card_has_the_newest_preview(app: App, settings: dict[str, Any], fol
     assert f"{NAME}.preview.png" in card["preview"]
 
 
-def test_names_that_shadow_a_word_or_a_file_are_told(app: App, folder: Path) -> None:
+def test_names_that_shadow_a_word_or_a_file_are_reported(app: App, folder: Path) -> None:
     app.create({"name": NAME, "init": "star", "folder": str(folder)})
-    told = " ".join(app.create({"name": NAME.upper(), "init": "star"}).notes)
-    assert "has this name already" in told
+    notes = " ".join(app.create({"name": NAME.upper(), "init": "star"}).notes)
+    assert "has this name already" in notes
     (app.host.embeddings_folder() / f"{NAME.upper()}.safetensors").unlink()
-    told = " ".join(app.create({"name": "cat", "init": "star", "folder": str(folder)}).notes)
-    assert "'cat' is a word that the model knows" in told
+    notes = " ".join(app.create({"name": "cat", "init": "star", "folder": str(folder)}).notes)
+    assert "'cat' is a word that the model knows" in notes

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
 from lib_ti.host import PictureSize, SessionRequest, TrainingSession
 from tests.adapters.webui.conftest import NAME, ROWS
@@ -28,16 +28,16 @@ def attention(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.parametrize("attention", ATTENTIONS, indirect=True)
 def test_gradient_is_right_under_each_attention(app: App, attention: None) -> None:
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        prove_gradient(app, session, f"a photo of a {NAME}")
+        validate_gradient(app, session, f"a photo of a {NAME}")
 
 
 @pytest.mark.parametrize("emphasis", ["None", "Ignore", "Original", "No norm"])
 def test_gradient_is_right_under_each_emphasis(app: App, emphasis: str) -> None:
     with options_set(emphasis=emphasis), app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        prove_gradient(app, session, f"({NAME}:1.1) on a table")
+        validate_gradient(app, session, f"({NAME}:1.1) on a table")
 
 
-def prove_gradient(app: App, session: TrainingSession, prompt: str) -> None:
+def validate_gradient(app: App, session: TrainingSession, prompt: str) -> None:
     """Central differences along each encoder's gradient."""
     vectors = {e.name: app.host.token_vectors([736, 2368], e.name) for e in app.host.model().encoders}
     vectors = {name: vector.requires_grad_() for name, vector in vectors.items()}

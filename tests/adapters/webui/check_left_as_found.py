@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib_ti.adapters.webui.networks import networks_of
+from lib_ti.adapters.webui.model import networks_of
 from lib_ti.app import App
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config

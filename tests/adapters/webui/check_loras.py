@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from lib_ti.adapters.detect import webui_host
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
 from lib_ti.errors import HostError
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest
-from tests.adapters.webui.check_gradient import prove_gradient
+from tests.adapters.webui.check_gradient import validate_gradient
 from tests.adapters.webui.conftest import NAME, ROWS, state_of
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
@@ -52,7 +52,7 @@ def test_a_run_that_names_a_lora_trains_with_it_and_leaves_no_trace(app: App, pa
 
 def test_gradient_is_right_with_a_lora(app: App, lora: str) -> None:
     with app.host.training_session(SessionRequest(NAME, ROWS, networks=lora)) as session:
-        prove_gradient(app, session, f"a photo of a {NAME}")
+        validate_gradient(app, session, f"a photo of a {NAME}")
 
 
 def test_previews_are_made_with_the_loras_of_the_run_and_leave_them_on(app: App, lora: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.webui import prompts
 from lib_ti.adapters.webui.model import loaded_model
-from lib_ti.adapters.webui.picture import forget_conditioning
+from lib_ti.adapters.webui.txt2img import forget_conditioning
 from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import HostError, InvalidText
@@ -60,14 +60,14 @@ def make() -> Make:
 
 @pytest.fixture
 def saved(app: App) -> Iterator[Callable[..., None]]:
-    """Saves an expression as the embedding NAME; without `told` the WebUI is not, as when another program saves it."""
+    """Saves an expression as the embedding NAME; without `refresh` the WebUI does not hear of it, as when another program saves it."""
     path = app.host.embeddings_folder() / f"{NAME}.safetensors"
 
-    def save(expression: str, told: bool = True) -> None:
+    def save(expression: str, refresh: bool = True) -> None:
         _, words = app.place_expressions([f"<{expression}>"])
         (vectors,) = words.values()
         save_embedding(Embedding(NAME, dict(vectors)), path, overwrite=True)
-        if told:
+        if refresh:
             app.host.refresh_embeddings()
 
     yield save
@@ -176,17 +176,17 @@ def test_img2img_and_runs_within_runs(make: Make, saved: Callable[..., None]) ->
 def test_the_cache_is_on_and_knows_what_an_expression_stands_for(
     make: Make, saved: Callable[..., None], encoded: list[str]
 ) -> None:
-    saved("'cat'", told=False)
+    saved("'cat'", refresh=False)
     prompt = f"a <'{NAME}'*2>"
     first = make(prompt)
     assert encoded
     encoded.clear()
     assert np.array_equal(pixels(make(prompt, steps=2)), pixels(first))
     assert encoded == []
-    saved("'dog'", told=False)
+    saved("'dog'", refresh=False)
     assert not np.array_equal(pixels(make(prompt)), pixels(first))
     assert any("tilab" in text for text in encoded)
-    saved("'cat'", told=False)
+    saved("'cat'", refresh=False)
     assert np.array_equal(pixels(make(prompt)), pixels(first))
 
 

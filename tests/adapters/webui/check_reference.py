@@ -29,7 +29,7 @@ def test_it_computes_what_the_other_webuis_compute(app: App) -> None:
     assert computed.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(
-            computed[name], tensor, rtol=1e-5, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}"
+            computed[name], tensor, rtol=1e-5, atol=1e-5, msg=lambda report, name=name: f"{name}: {report}"
         )
 
 

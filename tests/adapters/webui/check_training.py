@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib_ti.adapters.webui.options import options_set
+from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
 from lib_ti.control import Control
 from lib_ti.errors import HostError

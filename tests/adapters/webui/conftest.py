@@ -14,8 +14,7 @@ from PIL import Image
 
 from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.webui.memory import manages_memory
-from lib_ti.adapters.webui.model import loaded_model
-from lib_ti.adapters.webui.networks import networks_of
+from lib_ti.adapters.webui.model import loaded_model, networks_of
 from lib_ti.app import App
 
 NAME, ROWS = "zork", 2

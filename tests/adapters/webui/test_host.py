@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lib_ti.adapters.webui import picture
+from lib_ti.adapters.webui import txt2img
 from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
@@ -20,12 +20,22 @@ class Host(WebuiHost):
     def __init__(self, tear: bool = False) -> None:
         self.torn, self.tear = False, tear
         self.complete: list[bool] = []
-        self.kind: Any = SimpleNamespace(pending_model=str, describe=self._ask, find_encoders=self._ask)
 
     def _ask(self, _: Any = None) -> str:
         if self.torn:
             raise TypeError("argument of type 'NoneType' is not iterable")
         return "a model"
+
+    _describe = _find_encoders = _ask  # type: ignore[assignment]
+
+    def pending_model(self) -> str:
+        return ""
+
+    def _load_chosen(self) -> Any:
+        raise NotImplementedError
+
+    def _validate_trainable(self, sd_model: Any) -> None:
+        raise NotImplementedError
 
     def _read_embeddings(self) -> None:
         if self.tear:
@@ -53,7 +63,7 @@ def lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Lock]:
         "sd_models": {"model_data": data},
     }
     put_modules(monkeypatch, "modules", parts)
-    monkeypatch.setattr(picture, "forget_conditioning", lambda: None)
+    monkeypatch.setattr(txt2img, "forget_conditioning", lambda: None)
     return lock
 
 
@@ -81,7 +91,7 @@ def test_embeddings_are_read_at_once_while_a_picture_is_made(lock: threading.Loc
         assert host.complete == [True]
 
 
-def test_a_page_that_asks_for_a_model_which_is_being_changed_is_told_so(lock: threading.Lock) -> None:
+def test_a_page_that_asks_for_a_model_which_is_being_changed_gets_the_reason(lock: threading.Lock) -> None:
     host = Host()
     host.torn = True
     with lock:

@@ -24,7 +24,7 @@ def test_everything_holds_inside_the_webui(webui_root: Path, tmp_path: Path, che
     folders = [webui_root, tmp_path, sysconfig.get_path("purelib")]
     tests = [ROOT / "tests" / "contract", *sorted(HERE.glob("check_*.py"))]
     if (webui_root / "backend").is_dir():  # Forge's second kind
-        tests += sorted((HERE.parent / "forge2").glob("check_*.py"))
+        tests += sorted((HERE.parent / "forge").glob("check_*.py"))
     options = ["--rootdir", ROOT, "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider", "--slow"]
     options += ["--webui-root", webui_root, *tests]
     environment = {

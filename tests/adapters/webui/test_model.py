@@ -1,4 +1,5 @@
-"""A user would lose: the reason why a model cannot be trained against, or the noise that its checkpoint was made for."""
+"""A user would lose: the reason why a model cannot be trained against, the noise that its checkpoint was made for, or training
+where the WebUI has its text encoders or its image encoder on another device than the UNet."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -8,10 +9,11 @@ import pytest
 import torch
 
 from lib_ti.adapters.noise_schedule import build_alphas_cumprod
-from lib_ti.adapters.webui.model import TextEncoder, by_name, model_info, next_schedule, validate_plain
+from lib_ti.adapters.webui.model import TextEncoder, by_name, device_of, model_info, next_schedule, validate_plain
 from lib_ti.errors import UnsupportedModel
 
 WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
+ELSEWHERE = torch.device("meta")  # stands for an accelerator
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +75,15 @@ def test_noise_that_leaves_nothing_is_trained_with_where_pictures_are_made_with_
         sd_model.model_config.ztsnr = True
     assert model_info(sd_model, encoders("clip_l", "clip_g"), "v").zero_terminal_snr
     torch.testing.assert_close(next_schedule(sd_model, plain), zero, rtol=1e-4, atol=1e-7)
+
+
+def test_each_part_of_a_forge_model_says_where_it_computes() -> None:
+    cpu, part = torch.device("cpu"), SimpleNamespace
+    objects = part(
+        clip=part(patcher=part(load_device=cpu)),
+        vae=part(patcher=part(load_device=cpu)),
+        unet=part(load_device=ELSEWHERE),
+    )
+    forge = part(forge_objects=objects)
+    assert [device_of(forge, name, ELSEWHERE) for name in ("clip", "vae", "unet")] == [cpu, cpu, ELSEWHERE]
+    assert device_of(part(), "clip", ELSEWHERE) == ELSEWHERE

@@ -1,10 +1,11 @@
-"""A user would lose: expressions in a WebUI's prompts, and prompts without them as they ever were."""
+"""A user would lose: expressions in a WebUI's prompts, and prompts without them as they ever were; a WebUI whose own functions
+are what they were, and other extensions that put theirs around them too."""
 
 import json
 import re
 import sys
 import timeit
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -58,7 +59,7 @@ def strip_comments(prompt: str) -> str:
 
 
 class WebuiHost(ToyHost):
-    """Reads prompts word by word, and knows its words only while told."""
+    """Reads prompts word by word, and knows its words only meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -201,7 +202,7 @@ def silent_thread(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return thread
 
 
-def test_a_mistake_is_told_where_the_webui_would_only_print_it(
+def test_a_mistake_is_reported_where_the_webui_would_only_print_it(
     silent_thread: Any, install: Any, host: WebuiHost
 ) -> None:
     with pytest.raises(InvalidText, match=r"\^"):
@@ -222,7 +223,7 @@ def test_each_infotext_brings_back_what_was_typed(install: Any, host: WebuiHost)
         prompts.restore_pasted("", parameters)
         assert (parameters["Prompt"], parameters["Negative prompt"]) == (typed[index], negative[index])
     assert exact is None  # the last one survives without
-    assert json.dumps(p.extra_generation_params), "Forge Classic tells its page so what it has made"
+    assert json.dumps(p.extra_generation_params), "Forge Classic sends its page so what it has made"
 
 
 def test_hires_prompts_are_kept_too(install: Any, host: WebuiHost) -> None:
@@ -279,3 +280,38 @@ def test_nothing_is_left_when_the_webui_unloads_us(webui: Any, host: WebuiHost, 
     assert all(getattr(*owner).__wrapped__ is was for owner, was in zip(owners, before, strict=True))
     prompts.remove()
     assert [getattr(*owner) for owner in owners] == before
+
+
+def shout(original: Callable[[str], str], text: str) -> str:
+    return original(text).upper() + "!"
+
+
+@pytest.fixture
+def speaker() -> Any:
+    return SimpleNamespace(say=lambda text: f"say {text}")
+
+
+def test_a_function_is_ours_while_installed_and_then_itself_again(speaker: Any) -> None:
+    before, hook = speaker.say, prompts.Hook(speaker, "say")
+    hook.install(shout)
+    assert speaker.say("a") == "SAY A!"
+    assert hook.remove()
+    assert speaker.say is before
+
+
+def test_installing_again_does_not_stack(speaker: Any) -> None:
+    hook = prompts.Hook(speaker, "say")
+    for _ in range(3):
+        hook.install(shout)
+    assert speaker.say("a") == "SAY A!"
+
+
+def test_under_another_extension_ours_sleeps_and_wakes_again(speaker: Any) -> None:
+    hook = prompts.Hook(speaker, "say")
+    hook.install(shout)
+    ours = speaker.say
+    speaker.say = lambda text: f"({ours(text)})"
+    assert not hook.remove()
+    assert speaker.say("a") == "(say a)"
+    hook.install(shout)
+    assert speaker.say("a") == "(SAY A!)"

@@ -1,4 +1,5 @@
-"""A user of a WebUI loses: settings that stay, count where they are meant to, and open no door that should be shut."""
+"""A user of a WebUI loses: settings that stay, count where they are meant to, and open no door that should be shut;
+a setting that a picture of ours had needed otherwise, and the choice made while it was drawn."""
 
 import sys
 from html import escape
@@ -135,3 +136,17 @@ def test_the_password_is_the_apis_else_the_pages(webui: SimpleNamespace) -> None
     assert settings.credentials() == {"ann": "an:opener"}
     webui.shared.cmd_opts.api_auth = "bob:word,eve:other:word"
     assert settings.credentials() == {"bob": "word", "eve": "other:word"}
+
+
+def test_settings_are_otherwise_only_meanwhile(webui: SimpleNamespace) -> None:
+    webui.opts.data["sd_model_checkpoint"] = "first.safetensors"
+    with settings.options_set(sd_model_checkpoint="pinned", clip_skip=2):
+        assert webui.opts.data == {"sd_model_checkpoint": "pinned", "clip_skip": 2}
+    assert webui.opts.data == {"sd_model_checkpoint": "first.safetensors"}
+
+
+def test_a_checkpoint_chosen_while_a_preview_is_drawn_stays_chosen(webui: SimpleNamespace) -> None:
+    webui.opts.data["sd_model_checkpoint"] = "first.safetensors"
+    with settings.options_set(sd_model_checkpoint="pinned", clip_skip=2):
+        webui.opts.data["sd_model_checkpoint"] = "second.safetensors"
+    assert webui.opts.data == {"sd_model_checkpoint": "second.safetensors"}

@@ -1,0 +1,41 @@
+"""A user would lose: training where the WebUI has its text encoders on another device than the UNet."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lib_ti.adapters.webui.session import WebuiSession
+from lib_ti.host import PictureSize, SessionRequest
+
+ELSEWHERE = torch.device("meta")  # stands for an accelerator
+
+
+class _Session(WebuiSession):
+    """Its text encoder is on the CPU."""
+
+    def __init__(self) -> None:
+        self.device = ELSEWHERE
+        self._request = SessionRequest("foo", 2)
+        self._encoders = [SimpleNamespace(tokenize_line=lambda line: ([self.chunk], len(line)))]
+
+    @contextmanager
+    def _placeholder(self, vectors: Mapping[str, Tensor]) -> Iterator[Any]:
+        self.vectors, embedding = vectors, SimpleNamespace(vectors=2)
+        self.chunk = SimpleNamespace(tokens=[0] * 77, fixes=[SimpleNamespace(offset=0, embedding=embedding)])
+        yield embedding
+
+    def _encode(self, prompts: Any, sizes: Any) -> dict[str, Tensor]:
+        return {"crossattn": self.vectors["clip_l"].sum().expand(1, 77, 4), "vector": torch.zeros(1, 8)}
+
+    encode_images = offload_image_encoder = predict = NotImplemented
+
+
+def test_what_the_text_encoders_say_is_handed_to_the_unet_on_its_device() -> None:
+    vectors = {"clip_l": torch.ones(2, 4, requires_grad=True)}
+    conditioning = _Session().encode_prompts(["a"], vectors, [PictureSize(8, 8, 0, 0, 8, 8)])  # type: ignore[abstract]
+    assert {tensor.device for tensor in conditioning.tensors.values()} == {ELSEWHERE}
+    assert conditioning.tensors["crossattn"].requires_grad
