@@ -13,7 +13,7 @@ from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.ui.actions.embeddings import EmbeddingActions
-from lib_ti.ui.actions.remake import library_job
+from lib_ti.ui.html.remake import library_job
 from tests.test_remake import Finetune
 from tests.toy_host import ToyHost
 
