@@ -124,9 +124,12 @@ class _Page:
         outputs = [machinery.pulse, machinery.shown, *self.parts.values(), train.train, train.resume]
         outputs += [*self.run_buttons, *train.form.faults.values(), *dataset.outputs, *library.outputs]
         inputs = {machinery.shown, machinery.chosen, library.typed}
-        self.refresh = Refresh(lambda data: self.updates(data, data[machinery.shown]), inputs, outputs)
+        self.refresh = Refresh(self.refreshed, inputs, outputs)
         self.filled = [*train.form.components.values(), dataset.shown.folder]
         """What a page that is opened, or built anew, is filled with."""
+
+    def refreshed(self, data: dict[Any, Any]) -> dict[Any, Any]:
+        return self.updates(data, data[self.machinery.shown])
 
     def updates(self, data: dict[Any, Any], shown: Mapping[str, str]) -> dict[Any, Any]:
         """Of all that differs from what is `shown`."""

@@ -186,7 +186,7 @@ ANYTHING = st.text(st.characters(exclude_categories=()))
 
 @given(ANYTHING)
 def test_what_is_put_into_html_is_there_as_it_was_and_is_no_markup(text: str):
-    for made in (
+    for page in (
         Html("{}").format(text),
         Html("{words}").format(words=text),
         Html("").join([text]),
@@ -195,10 +195,10 @@ def test_what_is_put_into_html_is_there_as_it_was_and_is_no_markup(text: str):
         Html("{}").each([text]),
         Html("{}").if_any(text),
     ):
-        assert isinstance(made, Html)
-        assert not re.search("[<>\"']", made)
-        assert html.unescape(made) == as_text(text)
-        made.encode()  # what a page is sent as
+        assert isinstance(page, Html)
+        assert not re.search("[<>\"']", page)
+        assert html.unescape(page) == as_text(text)
+        page.encode()  # what a page is sent as
 
 
 def test_html_in_html_stays_and_no_other_markup_is_trusted():

@@ -51,11 +51,11 @@ def test_a_running_job_shows_step_loss_speed_and_time_to_go():
         assert words in html
 
 
-def test_a_fast_run_tells_its_speed_in_plain_digits():
+def test_a_fast_run_shows_its_speed_in_plain_digits():
     assert "1,400 images/s" in run.progress(replace(RUNNING, recent=((700, 0.5),)))
 
 
-def test_work_before_the_first_step_is_told_with_its_share():
+def test_work_before_the_first_step_is_shown_with_its_share():
     assert "Encoding picture 2 of 8 (25 %)" in run.progress(
         Snapshot(1, "moth", "planning", "Encoding picture 2 of 8", 0.25)
     )
@@ -92,7 +92,7 @@ def test_the_newest_saved_file_comes_first():
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (7260, "2 h 1 min")]
 )
-def test_time_is_told_in_words(seconds: float, words: str):
+def test_time_is_written_in_words(seconds: float, words: str):
     assert run.duration(seconds) == words
 
 
