@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import gradio as gr
 
+from lib_ti.ui.html.markup import NOTHING, Html
+
 MAJOR = int(gr.__version__.split(".")[0])
+
+Action: TypeAlias = "Callable[[dict[Any, Any]], dict[Any, Any]]"
+"""Takes {component: value} and returns {component: update}; components it leaves out stay as they are."""
 
 
 def blocks(title: str) -> gr.Blocks:
@@ -18,8 +23,18 @@ def button(label: str, **about: Any) -> gr.Button:
     return _private(gr.Button(label, **about))
 
 
-def html(value: str = "", **about: Any) -> gr.HTML:
-    return gr.HTML(value, **about)
+def html(value: Html = NOTHING, **about: Any) -> gr.HTML:
+    return gr.HTML(str(value), **about)
+
+
+def show(html: Html) -> Any:
+    """The update that puts it into a component of `html`. It goes to the page as a plain `str`: JSON writers know no other."""
+    return gr.update(value=str(html))
+
+
+def show_if_any(html: Html) -> Any:
+    """Where there is nothing to show, the component is not on the page."""
+    return gr.update(value=str(html), visible=bool(html))
 
 
 def textbox(**about: Any) -> gr.Textbox:
@@ -53,7 +68,7 @@ def _private(component: Any) -> Any:
 
 def on(
     event: Callable[..., Any],
-    action: Callable[..., Any] | None,
+    action: Action | None,
     inputs: set[Any] | list[Any] | None = None,
     outputs: list[Any] | None = None,
     js: str | None = None,
@@ -62,8 +77,7 @@ def on(
 ) -> None:
     """Wire `action` to an event such as `button.click`, silently: nothing on the page greys out while it runs.
 
-    `action` takes {component: value} of `inputs` and returns {component: update}; components it leaves out stay as they are.
-    Without an `action`, `js` answers by itself: it takes a list of `inputs` and returns one of updates for all `outputs`.
+    `action` takes the values of `inputs` and returns updates of `outputs`. Without an `action`, `js` answers by itself: it takes a list of `inputs` and returns one of updates for all `outputs`.
     Without `queue` it never waits behind the pictures that a WebUI is generating. `typing` is for events that come with each
     key pressed: the last of them is always answered.
     """

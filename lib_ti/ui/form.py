@@ -11,9 +11,13 @@ from lib_ti.config.option import Option
 from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault
 from lib_ti.ui import compat, ids
-from lib_ti.ui.html import render
+from lib_ti.ui.html.notices import field_faults
 
 MOST_RADIOS = 4
+
+
+def small_button(label: str, name: str, **about: Any) -> Any:
+    return compat.button(label, **{"elem_id": ids.part_id(f"{name}_button"), "min_width": 96, "size": "sm", **about})
 
 
 class Form:
@@ -75,8 +79,8 @@ class Form:
         for fault in faults:
             by_path.setdefault(fault.where, []).append(fault)
         return {
-            html: gr.update(value=render.field_faults(by_path.get(path, [])), visible=path in by_path)
-            for path, html in self.faults.items()
+            component: compat.show_if_any(field_faults(by_path.get(path, [])))
+            for path, component in self.faults.items()
         }
 
 

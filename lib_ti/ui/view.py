@@ -10,8 +10,9 @@ from pathlib import Path
 from lib_ti.app import App
 from lib_ti.errors import TIError
 from lib_ti.ui import wording
-from lib_ti.ui.actions import remake
-from lib_ti.ui.html import album, render
+from lib_ti.ui.html import album, run
+from lib_ti.ui.html.markup import NOTHING, Html
+from lib_ti.ui.html.remake import library_job
 
 PARTS = ("model", "progress", "curves", "preview", "strip", "plan", "log")
 
@@ -23,10 +24,10 @@ Chosen = tuple[int, Path]
 
 @dataclass(frozen=True)
 class View:
-    """`parts`: HTML by name. `active` tells that a training runs, `preparing` that pictures are prepared, `remaking` that files
-    are made again, each with the number of its job; `pause_label` what the pause button would do."""
+    """`parts` by name. `active` says that a training runs, `preparing` that pictures are prepared, `remaking` that files are
+    remade, each with the number of its job; `pause_label` what the pause button would do."""
 
-    parts: dict[str, str]
+    parts: dict[str, Html]
     job: int
     active: bool
     pause_label: str
@@ -49,25 +50,31 @@ class View:
 
 def view_of(app: App, chosen: Chosen | None = None) -> View:
     job = app.jobs.current
-    snapshot, prepared, remade = app.jobs.snapshot, app.pictures.jobs.snapshot, app.library_job.jobs.snapshot
+    snapshot, preparation, remake = app.jobs.snapshot, app.pictures.jobs.snapshot, app.library_job.jobs.snapshot
     paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
     newest = len(paths) - 1
     large = paths.index(chosen) if chosen in paths else newest
     parts = {
         "model": _model(app),
-        "progress": render.progress(snapshot),
-        "curves": render.curves(snapshot),
-        "preview": render.preview(snapshot.previews[large], large == newest) if paths else "",
-        "strip": render.strip(snapshot.previews, large),
-        "plan": render.plan(snapshot.plan, open_=not snapshot.history.points),
-        "log": render.log(snapshot),
-        "prepared": album.preparation(prepared),
-        "remade": remake.library_job(remade, app.library_job.progress),
+        "progress": run.progress(snapshot),
+        "curves": run.curves(snapshot),
+        "preview": run.preview(snapshot.previews[large], large == newest) if paths else NOTHING,
+        "strip": run.strip(snapshot.previews, large),
+        "plan": run.plan(snapshot.plan, open_=not snapshot.history.points),
+        "log": run.log(snapshot),
+        "preparation": album.preparation(preparation),
+        "remake": library_job(remake, app.library_job.progress),
     }
     waiting = job is not None and snapshot.active and job.control.paused
-    pause = wording.CONTINUE if waiting else wording.PAUSE
     return View(
-        *(parts, snapshot.job, snapshot.active, pause, prepared.job, prepared.active, remade.job, remade.active)
+        parts=parts,
+        job=snapshot.job,
+        active=snapshot.active,
+        pause_label=wording.CONTINUE if waiting else wording.PAUSE,
+        preparation=preparation.job,
+        preparing=preparation.active,
+        remake=remake.job,
+        remaking=remake.active,
     )
 
 
@@ -79,11 +86,11 @@ def choose(app: App, number: str) -> Chosen | None:
     return None
 
 
-def _model(app: App) -> str:
+def _model(app: App) -> Html:
     pending = app.pending_model()
     if pending:
-        return render.pending_model_header(pending)
+        return run.pending_model_header(pending)
     try:
-        return render.model_header(app.model())
+        return run.model_header(app.model())
     except TIError as error:
-        return render.no_model_header(error.message)
+        return run.no_model_header(error.message)

@@ -1,4 +1,4 @@
-"""Library and Inspect in a real chromium, when another model is loaded: told, marked and made again; on every gradio."""
+"""Library and Inspect in a real chromium, when another model is loaded: named, marked and remade; on every gradio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.toy_host import ToyHost
 pytestmark = pytest.mark.browser
 
 
-def test_files_are_found_looked_at_and_made_again_for_another_model(
+def test_files_are_found_looked_at_and_remade_for_another_model(
     merging: tuple[str, Path], open_page: Open, shoot: Shoot, gradio_name: str
 ):
     address, folder = merging

@@ -129,12 +129,12 @@ def test_a_run_goes_on_without_a_page_and_a_second_is_refused(address: str, open
     other.wait_for_selector("#ti_lab_notice >> text=/is still running/")
     page.close()
     other.close()
-    remake = open_page(address)
-    wait_state(remake, "running")
-    before = step(remake)
-    wait_step(remake, before + 1)
-    press(remake, "stop")
-    wait_state(remake, "stopped")
+    later = open_page(address)
+    wait_state(later, "running")
+    before = step(later)
+    wait_step(later, before + 1)
+    press(later, "stop")
+    wait_state(later, "stopped")
 
 
 @pytest.mark.slow

@@ -26,8 +26,8 @@ def test_a_page_built_anew_shows_what_was_submitted_and_the_run(app: FakeApp, va
     opened = next(function for function in tab.fns.values() if function.name == "opened")
     fill = next(function for function in tab.fns.values() if "tiLab.fill" in str(function.js))
     answer = {component.elem_id: update for component, update in opened.fn(NewPage()).items()}
-    told = json.loads(answer[ids.FILLING])
-    shown = {field.elem_id: value for field, (_, value) in zip(fill.outputs, told, strict=True)}
+    filled = json.loads(answer[ids.FILLING])
+    shown = {field.elem_id: value for field, (_, value) in zip(fill.outputs, filled, strict=True)}
     for path, value in {**values, "optim.lr": "0.01:5, 1e-3", "embedding.vectors": 1}.items():
         assert shown[ids.field_id("train", path)] == value
     assert "moth" in answer[ids.part_id("progress")]["value"]

@@ -12,8 +12,9 @@ from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault
-from lib_ti.ui import ids
+from lib_ti.ui import compat, ids
 from lib_ti.ui.form import Form
+from lib_ti.ui.html.notices import soft
 from lib_ti.ui.panels.create import SAME_AS_TRAIN, build_create
 from lib_ti.ui.panels.dataset import build_dataset
 from lib_ti.ui.panels.train import build_train
@@ -73,6 +74,15 @@ def test_faults_appear_under_their_field_and_clear_elsewhere():
     assert updates[form.faults["optim.lr"]]["visible"]
     assert "no" in updates[form.faults["optim.lr"]]["value"]
     assert sum(update["visible"] for update in updates.values()) == 1
+
+
+def test_html_goes_to_the_page_as_a_plain_text_which_every_writer_of_json_knows():
+    with gr.Blocks():
+        component = compat.html(soft("a & b"))
+    shown = (compat.show(soft("a & b")), compat.show_if_any(soft("a & b")))
+    for value in (component.value, *(update["value"] for update in shown)):
+        assert type(value) is str
+        assert value == '<p class="ti_lab_soft">a &amp; b</p>'
 
 
 def test_every_id_on_the_page_is_ours_and_there_once(app: FakeApp):

@@ -19,7 +19,7 @@ from lib_ti.ui.html import album
 
 @dataclass(frozen=True)
 class Edits:
-    """What the script tells of the album on the page: folder and page; with the number of a `save`, the captions typed but not
+    """What the script reports of the album on the page: folder and page; with the number of a `save`, the captions typed but not
     saved, by picture."""
 
     folder: str = ""
@@ -56,12 +56,12 @@ class DatasetActions:
         except TIError as error:
             return Outcome(refused(error, TrainConfig).html)
 
-    def turn(self, told: str, by: int) -> Outcome:
-        edits = read_edits(told)
+    def turn(self, report: str, by: int) -> Outcome:
+        edits = read_edits(report)
         return self.show(edits.folder, edits.page + by)
 
-    def save(self, told: str) -> Outcome:
-        edits = read_edits(told)
+    def save(self, report: str) -> Outcome:
+        edits = read_edits(report)
         try:
             count = self.pictures.save_captions(edits.folder, edits.captions or {})
         except TIError as error:
@@ -82,10 +82,10 @@ class DatasetActions:
         return Outcome(album.validation(dataset, shapes), good=True)
 
 
-def read_edits(told: str) -> Edits:
+def read_edits(report: str) -> Edits:
     """Of the script's JSON; empty where no album is on the page."""
     try:
-        values = json.loads(told or "{}")
+        values = json.loads(report or "{}")
         captions = {str(name): str(words) for name, words in values.get("captions", {}).items()}
         return Edits(str(values.get("folder", "")), int(values.get("page", 0)), captions, int(values.get("save", 0)))
     except (ValueError, TypeError, AttributeError):

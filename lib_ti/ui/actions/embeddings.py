@@ -14,9 +14,9 @@ from lib_ti.errors import Fault, InvalidConfig, InvalidText, TIError
 from lib_ti.ui import wording
 from lib_ti.ui.actions.remake import RemakeActions
 from lib_ti.ui.actions.train import Outcome, refused
-from lib_ti.ui.html import figures, render
-from lib_ti.ui.html.escape import as_text
+from lib_ti.ui.html import figures, notices
 from lib_ti.ui.html.library import library_list, origin_card
+from lib_ti.ui.html.markup import NOTHING, Html, as_text
 
 if TYPE_CHECKING:
     from lib_ti.app import Inspection
@@ -36,10 +36,10 @@ class Decomposed(Outcome):
 
 @dataclass(frozen=True)
 class Inspected(Outcome):
-    """`origin` tells of the model that the file was made on. `again`: that is another one, and the file's recipe suffices to
-    make it again for this one."""
+    """`origin` says which model the file was made on. `remake`: that is another one, and the file's recipe suffices to remake
+    it for this one."""
 
-    origin: str = ""
+    origin: Html = NOTHING
     remake: bool = False
 
 
@@ -50,7 +50,7 @@ class EmbeddingActions:
 
     def check(self, expression: str, second: str = "") -> Outcome:
         """While they are typed: nothing is computed. `second` is the expression at the other end of an arc."""
-        html, faults = "", tuple[Fault, ...]()
+        html, faults = NOTHING, tuple[Fault, ...]()
         for field, text in (("expression", expression), ("arc_to", second)):
             if not text.strip():
                 continue
@@ -66,33 +66,33 @@ class EmbeddingActions:
 
     def merge(self, values: Mapping[str, Any]) -> Merged:
         try:
-            made = self.app.merge(values)
-            seen = "".join(self._picture(self.app.inspect(one.path)) for one in made)
+            results = self.app.merge(values)
+            seen = Html("").join(self._picture(self.app.inspect(one.path)) for one in results)
         except TIError as error:
             outcome = _refused(error, MergeConfig, "expression")
             return Merged(outcome.html, outcome.faults)
-        return Merged(render.made(made, wording.MERGED_NEXT) + seen, good=True, name=made[0].name)
+        return Merged(notices.results(results, wording.MERGED_NEXT) + seen, good=True, name=results[0].name)
 
     def preview(self, values: Mapping[str, Any]) -> Outcome:
         """All that `merge` would save, with its edits, while nothing is saved."""
         try:
             parts = self.app.build_merge(values)
-            html = "".join(self._picture(self.app.inspect(part)) for part in parts)
+            html = Html("").join(self._picture(self.app.inspect(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
-        return Outcome(f'<p class="ti_lab_card ti_lab_soft">{wording.NOT_SAVED}</p>{html}', good=True)
+        return Outcome(notices.soft_card(wording.NOT_SAVED) + html, good=True)
 
     def explain(self, values: Mapping[str, Any]) -> Outcome:
         """What `merge` would save, with its edits, by few tokens."""
         try:
             parts = self.app.build_merge(values)
-            html = "".join(figures.decomposition(self.app.decompose(part)) for part in parts)
+            html = Html("").join(figures.decomposition(self.app.decompose(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
         return Outcome(html, good=True)
 
     def inspect(self, values: Mapping[str, Any]) -> Inspected:
-        html, origin, remake = "", "", False
+        html, origin, remake = NOTHING, NOTHING, False
         try:
             config, source = self._source(values)
             if isinstance(source, Path):
@@ -117,7 +117,7 @@ class EmbeddingActions:
             return Decomposed(outcome.html, outcome.faults)
         return Decomposed(figures.decomposition(found), good=True, expression=found.expression)
 
-    def library(self, typed: str, quick: bool = False) -> str:
+    def library(self, typed: str, quick: bool = False) -> Html:
         """Headers only; without a model nothing is marked. `quick` while the filter is typed."""
         try:
             folder = self.app.embeddings_folder()
@@ -127,7 +127,7 @@ class EmbeddingActions:
             return refused(error, MergeConfig).html
         try:
             model = self.app.model()
-        except TIError:  # the header tells
+        except TIError:  # the header says so
             model = None
         return library_list(entries, folder, model, typed, len(every))
 
@@ -150,18 +150,18 @@ class EmbeddingActions:
     def _path(self, typed: str) -> Path:
         return self.app.embeddings_folder() / typed  # a path from the root stays as it is
 
-    def _origin(self, path: Path) -> tuple[str, bool]:
-        """What is to be told of the model that the file was made on, and whether it can be made again for the loaded one."""
+    def _origin(self, path: Path) -> tuple[Html, bool]:
+        """Which model the file was made on, and whether it can be remade for the loaded one."""
         entry, model = self.app.entry(path), self.app.host.model()
         if entry.header is None:
-            return "", False
+            return NOTHING, False
         return origin_card(entry, model), entry.match(model) != "this" and not entry.remake_obstacle
 
     def _file_or_expression(self, typed: str) -> Path | str:
         path = self._path(typed)
         return typed if "'" in typed and not path.exists() else path
 
-    def _picture(self, seen: Inspection) -> str:
+    def _picture(self, seen: Inspection) -> Html:
         try:
             light, dark = (self.app.draw_heatmap(seen, theme) for theme in (False, True))
         except TIError as error:  # matplotlib may be missing: the figures are worth showing all the same
@@ -173,5 +173,5 @@ def _refused(error: TIError, config: type, field: str) -> Outcome:
     """A fault of a typed text stands beside its field, under a caret."""
     if isinstance(error, InvalidText):
         fault = Fault(error.where or field, figures.caret(error))
-        return Outcome(f"<div>{render.field_faults([fault])}</div>", (fault,))
+        return Outcome(notices.text_fault(fault), (fault,))
     return refused(error, config)

@@ -14,21 +14,22 @@ from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault, FaultList, InvalidText, TIError
 from lib_ti.events import Failed
 from lib_ti.ui import wording
-from lib_ti.ui.html import render
+from lib_ti.ui.html import notices, run
+from lib_ti.ui.html.markup import NOTHING, Html
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`html` for the panel's notice or result ("" clears it), `faults` for beside their fields."""
+    """`html` for the panel's notice or result (empty clears it), `faults` for beside their fields."""
 
-    html: str = ""
+    html: Html = NOTHING
     faults: tuple[Fault, ...] = ()
     good: bool = False
 
 
 @dataclass(frozen=True)
 class Checked(Outcome):
-    plan: str = ""
+    plan: Html = NOTHING
 
 
 class Actions:
@@ -37,10 +38,10 @@ class Actions:
 
     def create(self, values: Mapping[str, Any]) -> Outcome:
         try:
-            made = self.app.create(values)
+            result = self.app.create(values)
         except TIError as error:
             return refused(error, CreateConfig)
-        return Outcome(render.made([made], wording.CREATED_NEXT), good=True)
+        return Outcome(notices.results([result], wording.CREATED_NEXT), good=True)
 
     def check(self, values: Mapping[str, Any]) -> Checked:
         try:
@@ -48,7 +49,7 @@ class Actions:
         except TIError as error:
             outcome = refused(error, TrainConfig)
             return Checked(outcome.html, outcome.faults)
-        return Checked(plan=render.plan(plan.lines(), plan.warnings, wording.CHECK_PASSED), good=True)
+        return Checked(plan=run.plan(plan.lines(), plan.warnings, wording.CHECK_PASSED), good=True)
 
     def train(self, values: Mapping[str, Any], resume: bool) -> Outcome:
         wanted = {**values, "embedding.resume": resume}
@@ -82,8 +83,8 @@ def refused(error: TIError, config: type) -> Outcome:
     faults = faults_of(error)
     if not faults:
         message = str(error).removesuffix(error.hint).rstrip()
-        return Outcome(render.failure(Failed(message, error.hint)))
-    return Outcome(render.fault_list(faults, labels), tuple(fault for fault in faults if fault.where in labels))
+        return Outcome(notices.failure(Failed(message, error.hint)))
+    return Outcome(notices.fault_list(faults, labels), tuple(fault for fault in faults if fault.where in labels))
 
 
 def faults_of(error: BaseException | None) -> tuple[Fault, ...]:
@@ -102,4 +103,4 @@ def preview_schedule(text: str, steps: Any) -> Outcome:
     note = ""
     if schedule.last_step is not None and schedule.last_step < last:
         note = wording.SCHEDULE_ENDS.format(step=schedule.last_step)
-    return Outcome(render.schedule(schedule.table(0, last), note), good=True)
+    return Outcome(run.schedule(schedule.table(0, last), note), good=True)

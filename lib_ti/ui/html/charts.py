@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lib_ti.jobs.history import History, smooth
-from lib_ti.ui.html.escape import escape
+from lib_ti.ui.html.markup import NOTHING, Html
 
 XY = tuple[float, float]
 
@@ -67,47 +67,64 @@ def line_chart(
     lines: Sequence[Line],
     hovers: Sequence[tuple[float, str]] = (),
     kind: str = "",
-) -> str:
-    """`now` stands at the right of the title, (words, kind of the line that they tell of or ""); `hovers` are (x, words) that
+) -> Html:
+    """`now` stands at the right of the title, (words, kind of the line that they are about or ""); `hovers` are (x, words) that
     appear under the pointer."""
-    told = "".join(f'<span class="{of}">{escape(words)}</span>' for words, of in now)
-    spoken = ", ".join(words for words, _ in now)
     across = ticks(frame.left, frame.right, 7 if kind == "large" else 4)
     if frame.right - frame.left < 8:  # steps are whole: no tick at 1.5
         across = [value for value in across if value == int(value)]
     up = ticks(frame.bottom, frame.top, 6 if kind == "large" else 3)
-    grid = "".join(f'<path class="ti_lab_grid" d="M0 {frame.y(value)}H1000"/>' for value in up)
-    body = "".join(_path(line, frame) for line in lines)
-    marks = "".join(f'<span class="ti_lab_y" style="top:{frame.y(value) / 10}%">{number(value)}</span>' for value in up)
-    marks += "".join(
-        f'<span class="ti_lab_x" style="left:{frame.x(value) / 10}%">{number(value)}</span>' for value in across
-    )
-    return (
-        f'<figure class="ti_lab_chart {kind}"><figcaption><b>{escape(title)}</b>{told}</figcaption>'
-        f'<div class="ti_lab_plot">{marks}<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(title)}: {escape(spoken)}">{grid}{body}{_hovers(hovers, frame)}</svg></div></figure>'
+    return Html(
+        '<figure class="ti_lab_chart {kind}"><figcaption><b>{title}</b>{now}</figcaption><div class="ti_lab_plot">{marks}'
+        '<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" aria-label="{title}: {spoken}">{grid}{lines}{hovers}'
+        "</svg></div></figure>"
+    ).format(
+        kind=kind,
+        title=title,
+        now=Html("").join(Html('<span class="{}">{}</span>').format(of, words) for words, of in now),
+        marks=_marks(frame, across, up),
+        spoken=", ".join(words for words, _ in now),
+        grid=Html('<path class="ti_lab_grid" d="M0 {}H1000"/>').each(map(frame.y, up)),
+        lines=Html("").join(_path(line, frame) for line in lines),
+        hovers=_hovers(hovers, frame),
     )
 
 
-def _path(line: Line, frame: Frame) -> str:
+def _marks(frame: Frame, across: Sequence[float], up: Sequence[float]) -> Html:
+    y, x = (
+        Html('<span class="ti_lab_y" style="top:{}%">{}</span>'),
+        Html('<span class="ti_lab_x" style="left:{}%">{}</span>'),
+    )
+    return Html("").join(
+        [
+            *(y.format(frame.y(value) / 10, number(value)) for value in up),
+            *(x.format(frame.x(value) / 10, number(value)) for value in across),
+        ]
+    )
+
+
+def _path(line: Line, frame: Frame) -> Html:
+    if not line.points:
+        return NOTHING
     if line.dots:  # strokes of no length with round ends stay round however the drawing is stretched
         d = "".join(f"M{frame.x(x)} {frame.y(y)}h0" for x, y in line.points)
     else:
         d = "M" + "L".join(f"{frame.x(x)} {frame.y(y)}" for x, y in line.points)
-    return f'<path class="ti_lab_line {line.kind}" d="{d}"/>' if line.points else ""
+    return Html('<path class="ti_lab_line {}" d="{}"/>').format(line.kind, d)
 
 
-def _hovers(hovers: Sequence[tuple[float, str]], frame: Frame) -> str:
+def _hovers(hovers: Sequence[tuple[float, str]], frame: Frame) -> Html:
     chosen = hovers[:: max(1, math.ceil(len(hovers) / MOST_HOVERS))]
     width = 1000 / max(1, len(chosen))
-    return "".join(
-        f'<rect class="ti_lab_hover" x="{frame.x(x) - width / 2:.1f}" y="0" width="{width:.1f}" height="1000">'
-        f"<title>{escape(words)}</title></rect>"
+    return Html("").join(
+        Html(
+            '<rect class="ti_lab_hover" x="{:.1f}" y="0" width="{:.1f}" height="1000"><title>{}</title></rect>'
+        ).format(frame.x(x) - width / 2, width, words)
         for x, words in chosen
     )
 
 
-def loss_chart(history: History) -> str:
+def loss_chart(history: History) -> Html:
     """Raw losses light (where points hold many steps, from their least to their greatest), the smoothed line over them."""
     points = history.points
     smoothed = smooth([point.loss for point in points])
@@ -130,12 +147,12 @@ def loss_chart(history: History) -> str:
     return line_chart("Loss", [(f"{smoothed[-1]:.4f} smoothed", "")], frame, lines, words, "large")
 
 
-def rate_chart(history: History) -> str:
+def rate_chart(history: History) -> Html:
     stairs = _stairs([(point.step - point.steps, point.step, point.rate) for point in history.points])
     return _small("Learning rate", [(number(history.points[-1].rate), "")], history, {"main": stairs})
 
 
-def norms_chart(history: History) -> str:
+def norms_chart(history: History) -> Html:
     last = history.points[-1].norms
     kinds = dict(zip(last, ("main", "second"), strict=False))
     lines = {
@@ -146,13 +163,13 @@ def norms_chart(history: History) -> str:
     return _small("Vector norm", now, history, lines)
 
 
-def _small(title: str, now: Sequence[tuple[str, str]], history: History, lines: dict[str, list[XY]]) -> str:
+def _small(title: str, now: Sequence[tuple[str, str]], history: History, lines: dict[str, list[XY]]) -> Html:
     values = [y for points in lines.values() for _, y in points]
     frame = Frame(history.points[0].step, history.points[-1].step, 0.0, max(values, default=1.0) * 1.15 or 1.0)
     return line_chart(title, now, frame, [Line(points, kind) for kind, points in lines.items()])
 
 
-def schedule_chart(rows: Sequence[tuple[int, int, float]]) -> str:
+def schedule_chart(rows: Sequence[tuple[int, int, float]]) -> Html:
     """(from update, to update, rate) rows as a small flight of stairs."""
     top = max(rate for *_, rate in rows)
     frame = Frame(rows[0][0] - 1, rows[-1][1], 0.0, top * 1.15)

@@ -1,4 +1,4 @@
-"""Inspections, comparisons and checks of expressions as HTML: pure functions, like `render`."""
+"""What vectors are like, and what an expression would give: inspections, comparisons, explanations by tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lib_ti.errors import InvalidText
 from lib_ti.ui import wording
 from lib_ti.ui.html.data_uri import data_uri
-from lib_ti.ui.html.escape import escape
+from lib_ti.ui.html.markup import NOTHING, Html
+from lib_ti.ui.html.notices import soft, warnings
 
 if TYPE_CHECKING:
     from lib_ti.app import Check, Decomposition, Inspection, Line, RowPair, Sameness, Table
@@ -19,19 +20,19 @@ BEFORE, AFTER = 28, 16
 _HEAD = ("#", "Vectors", "Text", "Token", "Min", "Max", "Sum", "Abs", "Length", "Std")
 
 
-def check(checked: Check) -> str:
-    """What an expression would give; its fault is told beside the field."""
+def check(checked: Check) -> Html:
+    """What an expression would give; its fault is shown beside the field."""
     if checked.rows is None:
-        return ""
-    advice = "".join(
-        f'<p class="ti_lab_warning">{escape(one.message)} <span class="ti_lab_hint">{escape(one.hint)}</span></p>'
+        return NOTHING
+    advice = Html("").join(
+        Html('<p class="ti_lab_warning">{} <span class="ti_lab_hint">{}</span></p>').format(one.message, one.hint)
         for one in checked.advice
     )
-    return f'<p class="ti_lab_good">{_vectors(checked.rows)}</p>{advice}'
+    return Html('<p class="ti_lab_good">{}</p>{}').format(_vectors(checked.rows), advice)
 
 
 def caret(error: InvalidText) -> str:
-    """The message, the text about the fault on one line with carets below, and the hint."""
+    """As plain text: the message, the text about the fault on one line with carets below, and the hint."""
     first, last = max(0, error.start - BEFORE), error.start + AFTER
     end = max(error.start + 1, min(error.end, last))
     before, after = "…" * (first > 0), "…" * (last < len(error.text))
@@ -45,45 +46,61 @@ def caret(error: InvalidText) -> str:
     return str(near)
 
 
-def inspection(seen: Inspection, light: bytes = b"", dark: bytes = b"") -> str:
+def inspection(seen: Inspection, light: bytes = b"", dark: bytes = b"") -> Html:
     """A table for each encoder, and the heat map's PNG for either theme."""
-    rows = len(seen.tables[0].rows)
-    notes = f'<p class="ti_lab_soft">{escape(seen.recipe)}</p>' if seen.recipe else ""
-    notes += "".join(f"<p>{escape(text)}</p>" for text in seen.notes)
-    notes += "".join(f'<p class="ti_lab_warning">{escape(text)}</p>' for text in seen.warnings)
-    tables = "".join(_table(table, seen.lines) for table in seen.tables)
-    pictures = "".join(
-        f'<img class="ti_lab_on_{theme}" src="{data_uri(picture)}" alt="Heat map of {escape(seen.title)}">'
+    pictures = Html("").join(
+        Html('<img class="ti_lab_on_{}" src="{}" alt="Heat map of {}">').format(theme, data_uri(picture), seen.title)
         for theme, picture in (("light", light), ("dark", dark))
         if picture
     )
-    heat = f'<div class="ti_lab_heat">{pictures}</div>' if pictures else ""
-    title = f'<div class="ti_lab_row"><b class="ti_lab_job">{escape(seen.title)}</b><span>{_vectors(rows)}</span></div>'
-    return f'<section class="ti_lab_card ti_lab_seen">{title}{notes}{tables}{heat}</section>'
+    return Html(
+        '<section class="ti_lab_card ti_lab_seen"><div class="ti_lab_row"><b class="ti_lab_job">{title}</b><span>{vectors}</span>'
+        "</div>{recipe}{notes}{warnings}{tables}{heat}</section>"
+    ).format(
+        title=seen.title,
+        vectors=_vectors(len(seen.tables[0].rows)),
+        recipe=soft(seen.recipe) if seen.recipe else "",
+        notes=Html("<p>{}</p>").each(seen.notes),
+        warnings=warnings(seen.warnings),
+        tables=Html("").join(_table(table, seen.lines) for table in seen.tables),
+        heat=Html('<div class="ti_lab_heat">{}</div>').if_any(pictures),
+    )
 
 
-def _table(table: Table, lines: Sequence[Line]) -> str:
+def _table(table: Table, lines: Sequence[Line]) -> Html:
     rows = [_cells(number, line, table) for number, line in enumerate(lines, 1)]
     used = [column for column in range(len(_HEAD)) if column != 1 and any(row[column] for row in rows)]
     if any(line.vectors > 1 for line in lines):
         used.insert(1, 1)
     near = any(row.nearest for row in table.rows) and any(line.vectors == 1 for line in lines)
-    body = ""
+    body = []
     for line, row in zip(lines, rows, strict=True):
         mine = table.rows[line.first : line.first + line.vectors]
-        bad = ' class="ti_lab_too_long"' if any(one.too_long for one in mine) else ""
-        chips = ""
-        if near and len(mine) == 1:
-            chips = "".join(f"<span>{escape(one.text)} <i>{one.cosine:.2f}</i></span>" for one in mine[0].nearest)
-        cells = "".join(f"<td>{escape(row[column])}</td>" for column in used)
-        body += f'<tr{bad}>{cells}{f"""<td class="ti_lab_near">{chips}</td>""" if near else ""}</tr>'
-    head = "".join(f"<th>{_HEAD[column]}</th>" for column in used) + ("<th>Nearest tokens</th>" if near else "")
-    mean = table.vocabulary_length
-    beside = "" if mean is None else f"; the vocabulary’s vectors are <b>{mean:.3f}</b> long on average"
-    return (
-        f"<p><b>{escape(table.encoder)}</b>, {table.width:,} wide{beside}</p>"
-        f'<div class="ti_lab_scroll ti_lab_figures"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        chips = Html("").join(
+            Html("<span>{} <i>{:.2f}</i></span>").format(one.text, one.cosine)
+            for one in (mine[0].nearest if len(mine) == 1 else ())
+        )
+        body.append(
+            Html("<tr{}>{}{}</tr>").format(
+                Html(' class="ti_lab_too_long"') if any(one.too_long for one in mine) else "",
+                Html("<td>{}</td>").each(row[column] for column in used),
+                Html('<td class="ti_lab_near">{}</td>').format(chips) if near else "",
+            )
+        )
+    length = Html("; the vocabulary’s vectors are <b>{:.3f}</b> long on average")
+    return Html("<p><b>{encoder}</b>, {width:,} wide{length}</p>{table}").format(
+        encoder=table.encoder,
+        width=table.width,
+        length="" if table.vocabulary_length is None else length.format(table.vocabulary_length),
+        table=_scroll([*(_HEAD[column] for column in used), *(["Nearest tokens"] if near else [])], body),
     )
+
+
+def _scroll(head: Sequence[str], rows: Sequence[Html]) -> Html:
+    """A table in a box that scrolls."""
+    return Html(
+        '<div class="ti_lab_scroll ti_lab_figures"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(Html("<th>{}</th>").each(head), Html("").join(rows))
 
 
 def _cells(number: int, line: Line, table: Table) -> tuple[str, ...]:
@@ -94,37 +111,40 @@ def _cells(number: int, line: Line, table: Table) -> tuple[str, ...]:
     return (str(number), str(line.vectors), line.text, tokens, *(f"{value:.4f}" for value in values))
 
 
-def comparison(title: str, pairs: Mapping[str, Sequence[RowPair]]) -> str:
-    head = "<th>#</th><th>Cosine</th><th>Distance</th><th>Length</th><th>The other’s</th>"
-    parts = ""
+def comparison(title: str, pairs: Mapping[str, Sequence[RowPair]]) -> Html:
+    head = ("#", "Cosine", "Distance", "Length", "The other’s")
+    parts = []
     for encoder, rows in pairs.items():
-        body = ""
+        body = []
         for number, pair in enumerate(rows, 1):
             cosine = "" if pair.cosine is None else f"{pair.cosine:.4f}"
-            numbers = (pair.distance, *pair.lengths)
-            body += f"<tr><td>{number}</td><td>{cosine}</td>{''.join(f'<td>{one:.4f}</td>' for one in numbers)}</tr>"
-        parts += (
-            f'<p><b>{escape(encoder)}</b></p><div class="ti_lab_scroll ti_lab_figures"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
+            cells = [str(number), cosine, *(f"{one:.4f}" for one in (pair.distance, *pair.lengths))]
+            body.append(Html("<tr>{}</tr>").format(Html("<td>{}</td>").each(cells)))
+        parts.append(Html("<p><b>{}</b></p>{}").format(encoder, _scroll(head, body)))
+    return Html('<section class="ti_lab_card"><b>Compared with {}</b>{}</section>').format(title, Html("").join(parts))
+
+
+def sameness(found: Sameness) -> Html:
+    verdict = Html("<p><b>{}</b></p>").format(wording.NOT_SAME)
+    if found.same:
+        verdict = Html('<p class="ti_lab_good">{}</p>').format(wording.SAME)
+    rows = Html("").join(
+        Html("<p>{}: largest difference {:.4g}, beside a largest number of {:.4g}</p>").format(
+            key, difference, found.scale[key]
         )
-    return f'<section class="ti_lab_card"><b>Compared with {escape(title)}</b>{parts}</section>'
-
-
-def sameness(found: Sameness) -> str:
-    verdict = f'<p class="ti_lab_good">{wording.SAME}</p>' if found.same else f"<p><b>{wording.NOT_SAME}</b></p>"
-    rows = "".join(
-        f"<p>{escape(key)}: largest difference {difference:.4g}, beside a largest number of {found.scale[key]:.4g}</p>"
         for key, difference in found.largest.items()
     )
-    return f'<section class="ti_lab_card">{verdict}{rows}</section>'
+    return Html('<section class="ti_lab_card">{}{}</section>').format(verdict, rows)
 
 
-def decomposition(found: Decomposition) -> str:
-    told = "".join(
-        f"<p>{escape(wording.RESIDUAL.format(encoder=key, share=_percent(max(r)), mean=_percent(sum(r) / len(r))))}</p>"
+def decomposition(found: Decomposition) -> Html:
+    residuals = [
+        wording.RESIDUAL.format(encoder=key, share=_percent(max(r)), mean=_percent(sum(r) / len(r)))
         for key, r in found.residuals.items()
+    ]
+    return Html('<section class="ti_lab_card ti_lab_expression"><pre>{}</pre>{}</section>').format(
+        found.expression, Html("<p>{}</p>").each(residuals)
     )
-    return f'<section class="ti_lab_card ti_lab_expression"><pre>{escape(found.expression)}</pre>{told}</section>'
 
 
 def _percent(share: float) -> str:

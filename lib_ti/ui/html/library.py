@@ -1,4 +1,4 @@
-"""The list of a folder's embeddings as HTML, and which model a file was made on, beside the loaded one: pure, like `run`."""
+"""The list of a folder's embeddings, and which model a file was made on, beside the loaded one."""
 
 from __future__ import annotations
 
@@ -9,66 +9,79 @@ from typing import TYPE_CHECKING
 from lib_ti.host import ModelInfo
 from lib_ti.ui import wording
 from lib_ti.ui.html.data_uri import find_data_uri
-from lib_ti.ui.html.escape import escape
+from lib_ti.ui.html.markup import NOTHING, Html
+from lib_ti.ui.html.notices import empty, soft_card, warnings
 
 if TYPE_CHECKING:
     from lib_ti.app import Entry
-
 
 MOST_ROWS = 200
 SIDE = 64
 """Pixels of a thumbnail, shown at half of that."""
 
+_HEAD = ("", "Name", "Family", "Vectors", "Step", "Made on", "Date", "Recipe")
 
-def library_list(entries: Sequence[Entry], folder: Path, model: ModelInfo | None, typed: str, total: int) -> str:
-    """`entries` are those of `total` that hold the words `typed`. A click on a name is told to the script by its path."""
+
+def library_list(entries: Sequence[Entry], folder: Path, model: ModelInfo | None, typed: str, total: int) -> Html:
+    """`entries` are those of `total` that hold the words `typed`. The script learns which name is clicked by its path."""
     if not entries:
-        words = wording.LIBRARY_NO_MATCH.format(count=f"{total:,}") if total else ""
-        return f'<p class="ti_lab_empty">{escape(words or wording.LIBRARY_EMPTY.format(folder=folder))}</p>'
-    rows = "".join(_row(entry, model) for entry in entries[:MOST_ROWS])
-    count = f"{len(entries):,} of {total:,}" if typed.strip() else f"{total:,}"
-    more = len(entries) - MOST_ROWS
-    rest = f"<p>{wording.LIBRARY_MORE.format(count=f'{more:,}')}</p>" if more > 0 else ""
-    head = "".join(
-        f"<th>{name}</th>" for name in ("", "Name", "Family", "Vectors", "Step", "Made on", "Date", "Recipe")
-    )
-    return (
-        f'<section class="ti_lab_card ti_lab_library"><p class="ti_lab_soft">{count} in <code>{escape(str(folder))}</code></p>'
-        f'<div class="ti_lab_wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}</section>'
+        none = wording.LIBRARY_NO_MATCH.format(count=f"{total:,}") if total else ""
+        return empty(none or wording.LIBRARY_EMPTY.format(folder=folder))
+    left = len(entries) - MOST_ROWS
+    return Html(
+        '<section class="ti_lab_card ti_lab_library"><p class="ti_lab_soft">{count} in <code>{folder}</code></p>'
+        '<div class="ti_lab_wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}</section>'
+    ).format(
+        count=f"{len(entries):,} of {total:,}" if typed.strip() else f"{total:,}",
+        folder=folder,
+        head=Html("<th>{}</th>").each(_HEAD),
+        rows=Html("").join(_row(entry, model) for entry in entries[:MOST_ROWS]),
+        more=Html("<p>{}</p>").format(wording.LIBRARY_MORE.format(count=f"{left:,}")) if left > 0 else "",
     )
 
 
-def _row(entry: Entry, model: ModelInfo | None) -> str:
+def _row(entry: Entry, model: ModelInfo | None) -> Html:
     uri = find_data_uri(entry.thumbnail, SIDE) if entry.thumbnail else None
-    picture = f'<img src="{uri}" alt="">' if uri else ""
-    place = escape(str(entry.path))
+    picture = Html('<img src="{}" alt="">').if_any(uri)
     header = entry.header
     if header is None:
-        fault = f'<span class="ti_lab_fault">cannot be read: {escape(entry.fault)}</span>'
-        return f'<tr title="{place}"><td>{picture}</td><td>{escape(entry.name)}</td><td colspan="6">{fault}</td></tr>'
-    inside = escape(entry.path.relative_to(entry.folder).as_posix())
-    name = f'<button type="button" data-embedding="{inside}" title="Inspect {place}">{escape(entry.name)}</button>'
-    if entry.shadows:
-        others = escape(", ".join(str(path) for path in entry.shadows))
-        name += f' <span class="ti_lab_chip warn" title="{others}">name is taken twice</span>'
-    family, made_on = escape(entry.family), escape(header.model_name or header.model_hash)
-    if model:
-        match = entry.match(model)
-        if match == "misfit":
-            family += _mark(
-                wording.OTHER_FAMILY if header.family != model.family else wording.MISFIT, origin(entry, model)
-            )
-        elif match == "other":
-            made_on += _mark(wording.OTHER_MODEL, origin(entry, model))
-    numbers = f"<td>{header.rows}</td><td>{header.step or ''}</td>"
-    return (
-        f"<tr><td>{picture}</td><td>{name}</td><td>{family}</td>{numbers}<td>{made_on}</td>"
-        f'<td class="ti_lab_date">{escape(entry.date[:10])}</td><td>{escape(entry.recipe)}</td></tr>'
+        return Html(
+            '<tr title="{}"><td>{}</td><td>{}</td><td colspan="6"><span class="ti_lab_fault">cannot be read: {}</span></td></tr>'
+        ).format(entry.path, picture, entry.name, entry.fault)
+    match = entry.match(model) if model else ""
+    other_family, other_model = NOTHING, NOTHING
+    if model and match == "misfit":
+        words = wording.OTHER_FAMILY if header.family != model.family else wording.MISFIT
+        other_family = _mark(words, origin(entry, model))
+    elif model and match == "other":
+        other_model = _mark(wording.OTHER_MODEL, origin(entry, model))
+    return Html(
+        "<tr><td>{picture}</td><td>{name}</td><td>{family}{other_family}</td><td>{rows}</td><td>{step}</td>"
+        '<td>{made_on}{other_model}</td><td class="ti_lab_date">{date}</td><td>{recipe}</td></tr>'
+    ).format(
+        picture=picture,
+        name=_name(entry),
+        family=entry.family,
+        other_family=other_family,
+        rows=header.rows,
+        step=header.step or "",
+        made_on=header.model_name or header.model_hash,
+        other_model=other_model,
+        date=entry.date[:10],
+        recipe=entry.recipe,
     )
 
 
-def _mark(words: str, title: str) -> str:
-    return f' <span class="ti_lab_chip warn" title="{escape(title)}">{words}</span>'
+def _name(entry: Entry) -> Html:
+    inside = entry.path.relative_to(entry.folder).as_posix()
+    button = Html('<button type="button" data-embedding="{}" title="Inspect {}">{}</button>').format(
+        inside, entry.path, entry.name
+    )
+    return button + _mark("name is taken twice", ", ".join(map(str, entry.shadows))) if entry.shadows else button
+
+
+def _mark(words: str, title: str) -> Html:
+    return Html(' <span class="ti_lab_chip warn" title="{}">{}</span>').format(title, words)
 
 
 def origin(entry: Entry, model: ModelInfo) -> str:
@@ -81,13 +94,15 @@ def origin(entry: Entry, model: ModelInfo) -> str:
     return wording.MADE_ON.format(theirs=_named(header.model_name, header.model_hash, header.family or ""), ours=ours)
 
 
-def origin_card(entry: Entry, model: ModelInfo) -> str:
-    """HTML; marked where it is another model, and with the reason where the file cannot be made again for this one."""
+def origin_card(entry: Entry, model: ModelInfo) -> Html:
+    """Marked where it is another model, and with the reason where the file cannot be remade for this one."""
     if entry.match(model) == "this":
-        return f'<p class="ti_lab_card ti_lab_soft">{escape(origin(entry, model))}</p>'
+        return soft_card(origin(entry, model))
     reason = entry.remake_obstacle
-    told = f"<p>{escape(wording.NO_REMAKE.format(reason=reason))}</p>" if reason else ""
-    return f'<section class="ti_lab_card"><p class="ti_lab_warning">{escape(origin(entry, model))}</p>{told}</section>'
+    return Html('<section class="ti_lab_card">{}{}</section>').format(
+        warnings([origin(entry, model)]),
+        Html("<p>{}</p>").format(wording.NO_REMAKE.format(reason=reason)) if reason else "",
+    )
 
 
 def _named(name: str, hash_: str, family: str) -> str:

@@ -12,6 +12,7 @@ from lib_ti.config.embeddings import CreateConfig
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.train import Actions
 from lib_ti.ui.form import Form
+from lib_ti.ui.html.notices import empty
 
 SAME_AS_TRAIN = {
     "name": "embedding.name",
@@ -51,7 +52,7 @@ def build_create(defaults: Mapping[str, Any]) -> CreatePanel:
                 form.field("overwrite")
             create = compat.button(wording.CREATE, variant="primary", elem_id=ids.part_id("create"))
         with gr.Column(scale=4, min_width=280):
-            compat.html(f'<p class="ti_lab_empty">{wording.CREATE_INTRO}</p>')
+            compat.html(empty(wording.CREATE_INTRO))
             result = compat.html(elem_id=ids.part_id("created"))
     return CreatePanel(form, starts, create, result)
 
@@ -64,7 +65,7 @@ def wire_create(panel: CreatePanel, actions: Actions, train: Form) -> None:
     def create(data: dict[Any, Any]) -> dict[Any, Any]:
         values = panel.form.values(data)
         outcome = actions.create(values)
-        updates = {panel.result: gr.update(value=outcome.html), **panel.form.show_faults(outcome.faults)}
+        updates = {panel.result: compat.show(outcome.html), **panel.form.show_faults(outcome.faults)}
         if outcome.good:
             updates |= train.fill({theirs: values[ours] for ours, theirs in SAME_AS_TRAIN.items()})
         return updates

@@ -11,7 +11,10 @@ import gradio as gr
 from lib_ti.config.dataset import FILE_NAMES, DatasetConfig
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.dataset import DatasetActions
-from lib_ti.ui.form import Form
+from lib_ti.ui.form import Form, small_button
+from lib_ti.ui.html.markup import NOTHING
+from lib_ti.ui.html.notices import heading
+from lib_ti.ui.refresh import Refresh
 
 STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "split": (("split.threshold", "split.overlap"),),
@@ -28,13 +31,9 @@ READ_CAPTIONS = "() => [JSON.stringify(window.tiLab.captions())]"
 
 
 @dataclass(frozen=True)
-class DatasetPanel:
-    form: Form
-    steps: dict[str, Any]
-    prepare: Any
-    stop: Any
-    notice: Any
-    progress: Any
+class AlbumPanel:
+    """A folder to look at, its pictures and their captions; `report` is what the script reports of these."""
+
     folder: Any
     show: Any
     validate: Any
@@ -44,12 +43,24 @@ class DatasetPanel:
     previous: Any
     next: Any
     save: Any
-    told: Any
+    report: Any
+
+
+@dataclass(frozen=True)
+class DatasetPanel:
+    form: Form
+    steps: dict[str, Any]
+    prepare: Any
+    stop: Any
+    notice: Any
+    progress: Any
+    shown: AlbumPanel
 
     @property
     def outputs(self) -> list[Any]:
         """What changes when a preparation ends."""
-        return [self.prepare, self.stop, self.folder, self.album, self.validation, *self.form.faults.values()]
+        shown = self.shown
+        return [self.prepare, self.stop, shown.folder, shown.album, shown.validation, *self.form.faults.values()]
 
 
 def build_dataset(defaults: Mapping[str, Any], captioners: list[str]) -> DatasetPanel:
@@ -57,49 +68,40 @@ def build_dataset(defaults: Mapping[str, Any], captioners: list[str]) -> Dataset
     ways = ["", FILE_NAMES, *captioners, *([", ".join(captioners)] if len(captioners) > 1 else [])]
     form = Form("dataset", DatasetConfig, {}, {"captions.by": ways})
     with gr.Row(elem_classes=[ids.BUTTONS]):
-        prepare = _button(wording.PREPARE, "prepare", variant="primary", scale=3)
-        stop = _button(wording.STOP, "stop_preparing", interactive=False)
+        prepare = small_button(wording.PREPARE, "prepare", variant="primary", scale=3)
+        stop = small_button(wording.STOP, "stop_preparing", interactive=False)
     notice = compat.html(visible=False, elem_id=ids.part_id("dataset_notice"))
     with gr.Row(elem_id=ids.part_id("dataset_panel"), elem_classes=[ids.BESIDE]):
         with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("dataset_settings")):
             steps = _build_settings(form)
         with gr.Column(scale=7, min_width=280, elem_id=ids.part_id("dataset_run")):
             progress = compat.html(elem_id=ids.part_id("prepared"))
-            with gr.Column(elem_id=ids.part_id("album_settings")):
-                folder = compat.textbox(
-                    label=wording.FOLDER,
-                    info=wording.FOLDER_HELP,
-                    value=defaults.get("data.folder", ""),
-                    lines=1,
-                    max_lines=1,
-                    elem_id=ids.part_id("album_folder"),
-                )
-                with gr.Row(elem_classes=[ids.BUTTONS]):
-                    show, validate = _button(wording.SHOW, "show_album"), _button(wording.VALIDATE, "prove")
-                    train_here = _button(wording.TRAIN_HERE, "train_here")
-            validation = compat.html(visible=False, elem_id=ids.part_id("proof"))
-            album = compat.html(elem_id=ids.part_id("album"))
-            with gr.Row(elem_classes=[ids.BUTTONS], elem_id=ids.part_id("album_buttons")):
-                previous, next_ = _button(wording.PREVIOUS, "previous"), _button(wording.NEXT, "next")
-                save = _button(wording.SAVE_CAPTIONS, "save_captions", variant="primary")
-            with gr.Column(elem_id=ids.part_id("album_machinery")):
-                told = compat.textbox(elem_id=ids.part_id("album_told"))
-    buttons = (
-        prepare,
-        stop,
-        notice,
-        progress,
-        folder,
-        show,
-        validate,
-        train_here,
-        validation,
-        album,
-        previous,
-        next_,
-        save,
-    )
-    return DatasetPanel(form, steps, *buttons, told)
+            shown = _build_album(defaults)
+    return DatasetPanel(form, steps, prepare, stop, notice, progress, shown)
+
+
+def _build_album(defaults: Mapping[str, Any]) -> AlbumPanel:
+    with gr.Column(elem_id=ids.part_id("album_settings")):
+        folder = compat.textbox(
+            label=wording.FOLDER,
+            info=wording.FOLDER_HELP,
+            value=defaults.get("data.folder", ""),
+            lines=1,
+            max_lines=1,
+            elem_id=ids.part_id("album_folder"),
+        )
+        with gr.Row(elem_classes=[ids.BUTTONS]):
+            show = small_button(wording.SHOW, "show_album")
+            validate = small_button(wording.VALIDATE, "prove")
+            train_here = small_button(wording.TRAIN_HERE, "train_here")
+    validation = compat.html(visible=False, elem_id=ids.part_id("proof"))
+    album = compat.html(elem_id=ids.part_id("album"))
+    with gr.Row(elem_classes=[ids.BUTTONS], elem_id=ids.part_id("album_buttons")):
+        previous, next_ = small_button(wording.PREVIOUS, "previous"), small_button(wording.NEXT, "next")
+        save = small_button(wording.SAVE_CAPTIONS, "save_captions", variant="primary")
+    with gr.Column(elem_id=ids.part_id("album_machinery")):
+        report = compat.textbox(elem_id=ids.part_id("album_told"))
+    return AlbumPanel(folder, show, validate, train_here, validation, album, previous, next_, save, report)
 
 
 def _build_settings(form: Form) -> dict[str, Any]:
@@ -113,16 +115,12 @@ def _build_settings(form: Form) -> dict[str, Any]:
         with gr.Column(visible=False, elem_classes=[ids.DETAILS]) as columns[step]:
             for row in rows:
                 form.row(*row)
-    compat.html(f'<p class="ti_lab_group">{wording.FLIPS}</p>')
+    compat.html(heading(wording.FLIPS))
     form.row("flip.horizontal", "flip.vertical", "flip.both")
     form.row("captions.by", "captions.words")
     form.field("captions.existing")
     form.field("folders.overwrite")
     return columns
-
-
-def _button(label: str, name: str, **about: Any) -> Any:
-    return compat.button(label, **{"elem_id": ids.part_id(f"{name}_button"), "min_width": 96, "size": "sm", **about})
 
 
 def show_ending(panel: DatasetPanel, actions: DatasetActions) -> dict[Any, Any]:
@@ -135,69 +133,72 @@ def show_ending(panel: DatasetPanel, actions: DatasetActions) -> dict[Any, Any]:
     if not snapshot.active and snapshot.state != "idle":
         updates |= panel.form.show_faults(actions.ending().faults)
     if snapshot.result:
-        shown = actions.show(str(snapshot.result))
-        updates |= {panel.folder: gr.update(value=str(snapshot.result)), panel.album: gr.update(value=shown.html)}
-        updates |= {panel.validation: gr.update(value="", visible=False)}
+        folder = str(snapshot.result)
+        updates |= {
+            panel.shown.folder: gr.update(value=folder),
+            panel.shown.album: compat.show(actions.show(folder).html),
+        }
+        updates |= {panel.shown.validation: compat.show_if_any(NOTHING)}
     return updates
-
-
-Refresh = Callable[[dict[Any, Any]], dict[Any, Any]]
 
 
 def wire_dataset(
     panel: DatasetPanel,
     actions: DatasetActions,
     train: Form,
-    panels: Any,
+    go_to: Callable[[str], dict[Any, Any]],
     refresh: Refresh,
-    page: set[Any],
-    outputs: list[Any],
 ) -> None:
-    """`refresh` takes the components of `page` and returns updates for those of `outputs`: the running job, as it is now."""
+    """`go_to` gives the update that shows another panel."""
     form = panel.form
 
     def prepare(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.prepare(form.values(data))
-        notice = {panel.notice: gr.update(value=outcome.html, visible=bool(outcome.html))}
-        return {**notice, **form.show_faults(outcome.faults), **refresh(data)}
+        return {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults), **refresh(data)}
 
     def stop(data: dict[Any, Any]) -> dict[Any, Any]:
         actions.stop()
         return refresh(data)
 
-    def show(data: dict[Any, Any]) -> dict[Any, Any]:
-        html = actions.show(str(data[panel.folder] or "")).html
-        return {panel.album: gr.update(value=html), panel.validation: gr.update(value="", visible=False)}
-
-    def validate(data: dict[Any, Any]) -> dict[Any, Any]:
-        html = actions.validate(str(data[panel.folder] or ""), train.values(data)).html
-        return {panel.validation: gr.update(value=html, visible=True)}
-
-    def train_here(data: dict[Any, Any]) -> dict[Any, Any]:
-        return {**train.fill({"data.folder": data[panel.folder]}), panels: gr.update(selected="train")}
-
-    def turn(by: int) -> Refresh:
-        return lambda data: {panel.album: gr.update(value=actions.turn(str(data[panel.told] or ""), by).html)}
-
-    def save(data: dict[Any, Any]) -> dict[Any, Any]:
-        return {panel.album: gr.update(value=actions.save(str(data[panel.told] or "")).html)}
-
-    everything = list(dict.fromkeys([*outputs, panel.notice, *form.faults.values()]))
-    compat.on(panel.prepare.click, prepare, form.inputs | page, everything)
-    compat.on(panel.stop.click, stop, page, outputs)
-    compat.on(panel.show.click, show, {panel.folder}, [panel.album, panel.validation], queue=True)
-    compat.on(panel.folder.submit, show, {panel.folder}, [panel.album, panel.validation], queue=True)
-    compat.on(panel.validate.click, validate, {panel.folder} | train.inputs, [panel.validation], queue=True)
-    compat.on(panel.train_here.click, train_here, {panel.folder}, [train.components["data.folder"], panels])
-    for button, action, tell in (
-        (panel.previous, turn(-1), READ_ALBUM),
-        (panel.next, turn(1), READ_ALBUM),
-        (panel.save, save, READ_CAPTIONS),
-    ):
-        compat.on(button.click, action, {panel.told}, [panel.album], js=tell, queue=True)
+    everything = list(dict.fromkeys([*refresh.outputs, panel.notice, *form.faults.values()]))
+    compat.on(panel.prepare.click, prepare, form.inputs | refresh.inputs, everything)
+    compat.on(panel.stop.click, stop, refresh.inputs, refresh.outputs)
     for step, column in panel.steps.items():
         _appear_with(form.components[f"{step}.on"], column)
+    _wire_album(panel.shown, actions, train, go_to)
 
 
 def _appear_with(switch: Any, column: Any) -> None:
     compat.on(switch.change, lambda data: {column: gr.update(visible=bool(data[switch]))}, {switch}, [column])
+
+
+def _wire_album(
+    panel: AlbumPanel, actions: DatasetActions, train: Form, go_to: Callable[[str], dict[Any, Any]]
+) -> None:
+    def show(data: dict[Any, Any]) -> dict[Any, Any]:
+        html = actions.show(str(data[panel.folder] or "")).html
+        return {panel.album: compat.show(html), panel.validation: compat.show_if_any(NOTHING)}
+
+    def validate(data: dict[Any, Any]) -> dict[Any, Any]:
+        html = actions.validate(str(data[panel.folder] or ""), train.values(data)).html
+        return {panel.validation: compat.show_if_any(html)}
+
+    def train_here(data: dict[Any, Any]) -> dict[Any, Any]:
+        return {**train.fill({"data.folder": data[panel.folder]}), **go_to("train")}
+
+    def turn(by: int) -> compat.Action:
+        return lambda data: {panel.album: compat.show(actions.turn(str(data[panel.report] or ""), by).html)}
+
+    def save(data: dict[Any, Any]) -> dict[Any, Any]:
+        return {panel.album: compat.show(actions.save(str(data[panel.report] or "")).html)}
+
+    for event in (panel.show.click, panel.folder.submit):
+        compat.on(event, show, {panel.folder}, [panel.album, panel.validation], queue=True)
+    compat.on(panel.validate.click, validate, {panel.folder} | train.inputs, [panel.validation], queue=True)
+    compat.on(panel.train_here.click, train_here, {panel.folder}, [train.components["data.folder"], *go_to("train")])
+    for button, action, read in (
+        (panel.previous, turn(-1), READ_ALBUM),
+        (panel.next, turn(1), READ_ALBUM),
+        (panel.save, save, READ_CAPTIONS),
+    ):
+        compat.on(button.click, action, {panel.report}, [panel.album], js=read, queue=True)

@@ -13,6 +13,8 @@ from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.embeddings import EmbeddingActions, Inspected
 from lib_ti.ui.actions.train import Outcome
 from lib_ti.ui.form import Form
+from lib_ti.ui.html.markup import NOTHING
+from lib_ti.ui.html.notices import empty
 from lib_ti.ui.panels.remake import RemakePanel, build_remake
 
 SOURCE_FIELDS = {"embedding": "file", "typed": "typed"}
@@ -40,7 +42,7 @@ class InspectPanel:
 
     @property
     def seen(self) -> list[Any]:
-        """What is new with every inspection; `offered` holds what makes a file again."""
+        """What is new with every inspection; `offered` holds what remakes a file."""
         return [self.result, self.tokens, self.edit, self.origin, self.offered, *self.remake.shown]
 
 
@@ -65,7 +67,7 @@ def build_inspect() -> InspectPanel:
         with gr.Column(visible=False, elem_id=ids.part_id("offered")) as offered:
             remake = build_remake("again", wording.REMAKE)
         tokens = compat.html(elem_id=ids.part_id("tokens"))
-        result = compat.html(f'<p class="ti_lab_empty">{wording.INSPECT_INTRO}</p>', elem_id=ids.part_id("inspected"))
+        result = compat.html(empty(wording.INSPECT_INTRO), elem_id=ids.part_id("inspected"))
         expression = gr.State("")
     return InspectPanel(form, sources, inspect, decompose, edit, expression, result, tokens, origin, offered, remake)
 
@@ -89,10 +91,10 @@ def open_file(panel: InspectPanel, actions: EmbeddingActions, path: str) -> dict
 
 def _show_seen(panel: InspectPanel, outcome: Inspected) -> dict[Any, Any]:
     return {
-        panel.result: gr.update(value=outcome.html),
-        panel.tokens: gr.update(value=""),
+        panel.result: compat.show(outcome.html),
+        panel.tokens: compat.show(NOTHING),
         panel.edit: gr.update(visible=False),
-        panel.origin: gr.update(value=outcome.origin, visible=bool(outcome.origin)),
+        panel.origin: compat.show_if_any(outcome.origin),
         panel.offered: gr.update(visible=outcome.remake),
         **panel.remake.show(Outcome()),
     }
@@ -119,7 +121,7 @@ def wire_inspect(
     def decompose(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.decompose(form.values(data))
         return {
-            panel.tokens: gr.update(value=outcome.html),
+            panel.tokens: compat.show(outcome.html),
             panel.expression: outcome.expression,
             panel.edit: gr.update(visible=outcome.good),
             **form.show_faults(outcome.faults),

@@ -13,6 +13,7 @@ from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.embeddings import EmbeddingActions
 from lib_ti.ui.actions.train import Outcome
 from lib_ti.ui.form import Form
+from lib_ti.ui.html.notices import empty
 
 SAME_AS_TRAIN = {"folder": "save.folder", "format": "save.format"}
 """Merge's fields that mean the same as Train's, beside the name."""
@@ -54,7 +55,7 @@ def build_merge(defaults: Mapping[str, Any]) -> MergePanel:
                 look = compat.button(wording.LOOK, size="sm", elem_id=ids.part_id("look"))
                 explain = compat.button(wording.DECOMPOSE, size="sm", elem_id=ids.part_id("explain"))
                 use = compat.button(wording.USE_FOR_TRAINING, interactive=False, size="sm", elem_id=ids.part_id("use"))
-        result = compat.html(f'<p class="ti_lab_empty">{wording.MERGE_INTRO}</p>', elem_id=ids.part_id("merged"))
+        result = compat.html(empty(wording.MERGE_INTRO), elem_id=ids.part_id("merged"))
         saved = gr.State({})
     return MergePanel(form, checked, merge, look, explain, use, saved, result)
 
@@ -70,12 +71,12 @@ def wire_merge(
     def check(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.check(*(str(data[expression] or "") for expression in expressions))
         shown = form.show_faults(outcome.faults)
-        return {panel.checked: gr.update(value=outcome.html), **{caret: shown[caret] for caret in carets}}
+        return {panel.checked: compat.show(outcome.html), **{caret: shown[caret] for caret in carets}}
 
     def merge(data: dict[Any, Any]) -> dict[Any, Any]:
         values = form.values(data)
         outcome = actions.merge(values)
-        updates = {panel.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+        updates = {panel.result: compat.show(outcome.html), **form.show_faults(outcome.faults)}
         if outcome.good:
             same = {theirs: values[ours] for ours, theirs in SAME_AS_TRAIN.items()}
             # Overwriting would begin with the initialization text instead of with what was merged.
@@ -83,10 +84,10 @@ def wire_merge(
             updates[panel.use] = gr.update(interactive=True)
         return updates
 
-    def show(action: Callable[[Mapping[str, Any]], Outcome]) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
+    def show(action: Callable[[Mapping[str, Any]], Outcome]) -> compat.Action:
         def shown(data: dict[Any, Any]) -> dict[Any, Any]:
             outcome = action(form.values(data))
-            return {panel.result: gr.update(value=outcome.html), **form.show_faults(outcome.faults)}
+            return {panel.result: compat.show(outcome.html), **form.show_faults(outcome.faults)}
 
         return shown
 

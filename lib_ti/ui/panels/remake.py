@@ -1,4 +1,4 @@
-"""The part of a panel that makes files again for the loaded model: where they go, the button, and what came of it."""
+"""The part of a panel that remakes files for the loaded model: where they go, the button, and what came of it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class RemakePanel:
         return [self.result, *self.form.faults.values()]
 
     def show(self, outcome: Outcome) -> dict[Any, Any]:
-        result = gr.update(value=outcome.html, visible=bool(outcome.html))
-        return {self.result: result, **self.form.show_faults(outcome.faults)}
+        return {self.result: compat.show_if_any(outcome.html), **self.form.show_faults(outcome.faults)}
 
 
 def build_remake(panel: str, label: str, job: bool = False) -> RemakePanel:

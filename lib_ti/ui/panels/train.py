@@ -10,9 +10,10 @@ import gradio as gr
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.ui import compat, ids, wording
-from lib_ti.ui.actions.train import Actions, Outcome, preview_schedule
-from lib_ti.ui.form import Form
+from lib_ti.ui.actions.train import Actions, preview_schedule
+from lib_ti.ui.form import Form, small_button
 from lib_ti.ui.panels.txt2img import add_txt2img_button
+from lib_ti.ui.refresh import Refresh
 from lib_ti.ui.view import PARTS
 
 SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -71,14 +72,12 @@ class TrainPanel:
 def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers: Sequence[str]) -> TrainPanel:
     form = Form("train", TrainConfig, defaults, {"data.template": templates, "preview.sampler": samplers})
     with gr.Row(elem_id=ids.part_id("actions")):
-        train = _button(wording.TRAIN, "train", variant="primary", scale=2)
-        resume, check = _button(wording.RESUME, "resume", min_width=136), _button(wording.CHECK, "check")
-        pause, stop = (
-            _button(wording.PAUSE, "pause", interactive=False),
-            _button(wording.STOP, "stop", interactive=False),
-        )
-        save_now = _button(wording.SAVE_NOW, "save_now", interactive=False)
-        preview_now = _button(wording.PREVIEW_NOW, "preview_now", interactive=False)
+        train = small_button(wording.TRAIN, "train", variant="primary", scale=2)
+        resume, check = small_button(wording.RESUME, "resume", min_width=136), small_button(wording.CHECK, "check")
+        pause = small_button(wording.PAUSE, "pause", interactive=False)
+        stop = small_button(wording.STOP, "stop", interactive=False)
+        save_now = small_button(wording.SAVE_NOW, "save_now", interactive=False)
+        preview_now = small_button(wording.PREVIEW_NOW, "preview_now", interactive=False)
     notice = compat.html(visible=False, elem_id=ids.part_id("notice"))
     with gr.Row(elem_id=ids.part_id("train_panel")):
         with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("settings")):
@@ -109,52 +108,40 @@ def _build_settings(form: Form) -> Any:
     return schedule
 
 
-def _button(label: str, name: str, **about: Any) -> Any:
-    return compat.button(label, **{"elem_id": ids.part_id(f"{name}_button"), "min_width": 96, "size": "sm", **about})
-
-
-def _notice(outcome: Outcome) -> Any:
-    return gr.update(value=outcome.html, visible=bool(outcome.html))
-
-
-Refresh = Callable[[dict[Any, Any]], dict[Any, Any]]
-
-
-def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh, page: set[Any], outputs: list[Any]) -> None:
-    """`refresh` takes the components of `page` and returns updates for those of `outputs`: the running job, as it is now."""
+def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
     form = panel.form
     faults = list(form.faults.values())
 
-    def start(resume: bool) -> Refresh:
+    def start(resume: bool) -> compat.Action:
         def action(data: dict[Any, Any]) -> dict[Any, Any]:
             outcome = actions.train(form.values(data), resume)
             # The refresh comes last: a job that failed at once has faults of its own to show.
-            return {panel.notice: _notice(outcome), **form.show_faults(outcome.faults), **refresh(data)}
+            return {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults), **refresh(data)}
 
         return action
 
     def check(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.check(form.values(data))
-        updates = {panel.notice: _notice(outcome), **form.show_faults(outcome.faults)}
+        updates = {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults)}
         if outcome.plan:
-            updates[panel.parts["plan"]] = gr.update(value=outcome.plan)
+            updates[panel.parts["plan"]] = compat.show(outcome.plan)
         return updates
 
-    def tell(action: Callable[[], None]) -> Refresh:
-        def told(data: dict[Any, Any]) -> dict[Any, Any]:
+    def control(action: Callable[[], None]) -> compat.Action:
+        def pressed(data: dict[Any, Any]) -> dict[Any, Any]:
             action()
             return refresh(data)
 
-        return told
+        return pressed
 
     def show_schedule(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = preview_schedule(data[form.components["optim.lr"]], data[form.components["optim.steps"]])
         fault = form.show_faults(outcome.faults)[form.faults["optim.lr"]]
-        return {panel.schedule: gr.update(value=outcome.html), form.faults["optim.lr"]: fault}
+        return {panel.schedule: compat.show(outcome.html), form.faults["optim.lr"]: fault}
 
-    everything = list(dict.fromkeys([*outputs, panel.notice, *faults]))
-    compat.on(panel.train.click, start(resume=False), form.inputs | page, everything)
-    compat.on(panel.resume.click, start(resume=True), form.inputs | page, everything)
+    everything = list(dict.fromkeys([*refresh.outputs, panel.notice, *faults]))
+    compat.on(panel.train.click, start(resume=False), form.inputs | refresh.inputs, everything)
+    compat.on(panel.resume.click, start(resume=True), form.inputs | refresh.inputs, everything)
     compat.on(panel.check.click, check, form.inputs, [panel.notice, panel.parts["plan"], *faults], queue=True)
     for button, action in (
         (panel.stop, actions.stop),
@@ -162,7 +149,7 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh, page: set[
         (panel.save_now, actions.save_now),
         (panel.preview_now, actions.preview_now),
     ):
-        compat.on(button.click, tell(action), page, outputs)
+        compat.on(button.click, control(action), refresh.inputs, refresh.outputs)
     rate, steps = form.components["optim.lr"], form.components["optim.steps"]
     for field in (rate, steps):
         compat.on(field.change, show_schedule, {rate, steps}, [panel.schedule, form.faults["optim.lr"]], typing=True)

@@ -30,9 +30,9 @@ def add_txt2img_button(form: Form) -> None:
     compat.on(button.click, fill, {prompt}, outputs, js="() => [window.tiLab.txt2img()]")
 
 
-def read_txt2img(told: str) -> dict[str, Any]:
+def read_txt2img(report: str) -> dict[str, Any]:
     """Our preview settings by path, of the script's JSON; what the WebUI does not show is left out."""
-    shown: dict[str, str] = json.loads(told)
+    shown: dict[str, str] = json.loads(report)
     values: dict[str, Any] = {"preview.prompt": shown.get("prompt", ""), "preview.negative": shown.get("negative", "")}
     if sampler := shown.get("sampler", ""):
         schedule = shown.get("scheduler", "")

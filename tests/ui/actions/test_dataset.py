@@ -37,29 +37,29 @@ def test_an_album_shows_captions_as_text_and_what_stands_for_missing_ones(app: F
 
 def test_pages_turn_and_edits_of_every_page_are_saved(app: FakeApp, folder: Path):
     actions = DatasetActions(app.pictures)
-    told = {
+    report = {
         "folder": str(folder),
         "page": 0,
         "captions": {"00 thing & 0.png": "mended", "29 thing & 29.png": "last"},
         "save": 7,
     }
-    assert "25 to 30 of 30" in actions.turn(json.dumps(told), 1).html
-    assert "1 to 24 of 30" in actions.turn(json.dumps(told), -1).html
-    saved = actions.save(json.dumps(told))
+    assert "25 to 30 of 30" in actions.turn(json.dumps(report), 1).html
+    assert "1 to 24 of 30" in actions.turn(json.dumps(report), -1).html
+    saved = actions.save(json.dumps(report))
     assert saved.good
     assert "2 captions saved." in saved.html
     assert 'data-saved="7"' in saved.html
     assert (folder / "29 thing & 29.txt").read_text() == "last"
-    assert "Nothing has changed." in actions.save(json.dumps(told)).html
+    assert "Nothing has changed." in actions.save(json.dumps(report)).html
 
 
-@pytest.mark.parametrize("told", ["", "nonsense", "[]", '{"captions": 3}', '{"page": "x"}'])
-def test_a_page_without_an_album_saves_nothing(app: FakeApp, told: str):
-    assert read_edits(told).folder == ""
-    assert not DatasetActions(app.pictures).save(told).good
+@pytest.mark.parametrize("report", ["", "nonsense", "[]", '{"captions": 3}', '{"page": "x"}'])
+def test_a_page_without_an_album_saves_nothing(app: FakeApp, report: str):
+    assert read_edits(report).folder == ""
+    assert not DatasetActions(app.pictures).save(report).good
 
 
-def test_faults_of_the_folder_are_told_not_raised(app: FakeApp, folder: Path):
+def test_faults_of_the_folder_are_shown_not_raised(app: FakeApp, folder: Path):
     actions = DatasetActions(app.pictures)
     assert "is missing" in actions.show(" ").html
     assert "there is no folder" in actions.show(str(folder / "nowhere")).html

@@ -38,7 +38,7 @@ def seen(actions: EmbeddingActions, **values: str) -> str:
     return outcome.html
 
 
-def test_while_typing_rows_advice_or_a_caret_are_told(one: EmbeddingActions):
+def test_while_typing_rows_advice_or_a_caret_are_shown(one: EmbeddingActions):
     assert one.check("  ") == type(one.check(""))()
     assert "2 vectors" in one.check("'red round'").html
     assert "ti_lab_warning" in one.check("'red'*0.5:80").html
@@ -64,12 +64,12 @@ def test_a_merge_is_saved_and_shown_and_its_name_handed_on(actions: EmbeddingAct
     assert str(tmp_path / "embeddings" / "red.safetensors") in merged.html
     assert merged.html.count("<table>") == (1 if family == "sd1" else 2)
     assert merged.html.count("data:image/png") == 2, "one for a light and one for a dark page"
-    remake = actions.merge(RED)
-    assert not remake.good
-    assert "exists already" in remake.html
+    second = actions.merge(RED)
+    assert not second.good
+    assert "exists already" in second.html
 
 
-def test_a_merge_that_cannot_be_is_told_beside_its_field(one: EmbeddingActions):
+def test_a_merge_that_cannot_be_is_reported_beside_its_field(one: EmbeddingActions):
     assert [fault.where for fault in one.merge({**RED, "expression": "'red"}).faults] == ["expression"]
     assert [fault.where for fault in one.merge({**RED, "name": ""}).faults] == ["name"]
     assert [fault.where for fault in one.preview({}).faults] == ["expression"]

@@ -1,4 +1,4 @@
-"""What the user sees who loads another model: which files are not of it, and how they are made again."""
+"""What the user sees who loads another model: which files are not of it, and how they are remade."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from lib_ti.app import App
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.ui.actions.embeddings import EmbeddingActions
-from lib_ti.ui.actions.remake import library_job
+from lib_ti.ui.html.remake import library_job
 from tests.test_remake import Finetune
 from tests.toy_host import ToyHost
 
@@ -54,7 +54,7 @@ def test_a_file_of_another_model_is_marked_in_the_list_and_where_it_is_looked_at
     assert "loaded is" not in actions.library("")
 
 
-def test_a_file_of_another_family_cannot_be_looked_at_but_made_again(tmp_path: Path, merged: Result):
+def test_a_file_of_another_family_cannot_be_looked_at_but_remade(tmp_path: Path, merged: Result):
     merged("moth")
     actions = EmbeddingActions(App(Finetune(tmp_path, "sdxl")))
     seen = actions.inspect({"file": "moth.safetensors"})
@@ -67,7 +67,7 @@ def test_a_file_of_another_family_cannot_be_looked_at_but_made_again(tmp_path: P
     assert load_embedding(new).family == "sdxl"
 
 
-def test_a_file_without_a_recipe_is_told_plainly(actions: EmbeddingActions, tmp_path: Path):
+def test_a_file_without_a_recipe_is_reported_plainly(actions: EmbeddingActions, tmp_path: Path):
     path = tmp_path / "embeddings" / "wild.pt"
     save_embedding(Embedding("wild", {"clip_l": torch.ones(1, 6)}, model_name="other"), path)
     seen = actions.inspect({"file": "wild.pt"})
@@ -94,7 +94,7 @@ def wait(actions: EmbeddingActions) -> str:
     return library_job(job.snapshot, actions.app.library_job.progress)
 
 
-def test_a_whole_list_is_made_again_and_what_came_of_it_told(actions: EmbeddingActions, merged: Result, tmp_path: Path):
+def test_a_whole_list_is_remade_and_what_came_of_it_shown(actions: EmbeddingActions, merged: Result, tmp_path: Path):
     for name in ("ant", "bee", "moth"):
         merged(name)
     merged("swarm", "'ant'+'bee'")
@@ -111,7 +111,7 @@ def test_a_whole_list_is_made_again_and_what_came_of_it_told(actions: EmbeddingA
     assert "Nothing to do" in wait(actions)
 
 
-def test_it_shows_how_far_it_is_and_stops_when_told_with_whole_files(
+def test_it_shows_how_far_it_is_and_stops_when_asked_with_whole_files(
     actions: EmbeddingActions, merged: Result, monkeypatch: pytest.MonkeyPatch
 ):
     paths = [merged(name) for name in ("ant", "bee", "moth")]
@@ -158,7 +158,7 @@ def test_what_is_stopped_before_its_end_leaves_the_rest_as_it_was(actions: Embed
     assert ant.with_stem("bee").read_bytes() == bee
 
 
-def test_the_filter_bounds_what_is_made_again(actions: EmbeddingActions, merged: Result):
+def test_the_filter_bounds_what_is_remade(actions: EmbeddingActions, merged: Result):
     merged("ant")
     bee = merged("bee").read_bytes()
     actions.remake.start("ant", {"overwrite": True})

@@ -23,7 +23,7 @@ def test_train_starts_a_run_and_remembers_its_values_for_a_page_opened_later(app
     assert app.jobs.snapshot.state == "finished"
 
 
-def test_every_fault_is_told_by_label_and_by_field_and_nothing_starts(app: FakeApp, values: dict[str, object]):
+def test_every_fault_is_reported_by_label_and_by_field_and_nothing_starts(app: FakeApp, values: dict[str, object]):
     outcome = Actions(app).train({**values, "optim.lr": "x", "optim.batch_size": 0, "embedding.name": ""}, resume=False)
     assert not outcome.good
     assert {fault.where for fault in outcome.faults} >= {"optim.batch_size", "embedding.name"}
@@ -85,22 +85,22 @@ def test_check_shows_the_plan_and_starts_nothing(app: FakeApp, values: dict[str,
     assert app.jobs.current is None
 
 
-def test_check_tells_faults_of_files_in_the_notice_and_of_fields_beside_them(app: FakeApp, values: dict[str, object]):
+def test_check_reports_faults_of_files_in_the_notice_and_of_fields_beside_them(app: FakeApp, values: dict[str, object]):
     checked = Actions(app).check({**values, "data.folder": "empty"})
     assert checked.plan == ""
     assert [fault.where for fault in checked.faults] == ["data.template"]
     assert "a&lt;b&gt;.png" in checked.html
 
 
-def test_create_makes_the_file_and_tells_faults_beside_fields(app: FakeApp):
+def test_create_makes_the_file_and_reports_faults_beside_fields(app: FakeApp):
     actions = Actions(app)
     outcome = actions.create({"name": "moth"})
     assert outcome.good
     assert "moth.safetensors" in outcome.html
     assert "It is &lt;new&gt;." in outcome.html, "what was said while creating"
-    remake = actions.create({"name": "moth"})
-    assert not remake.good
-    assert "Choose another name." in remake.html
+    second = actions.create({"name": "moth"})
+    assert not second.good
+    assert "Choose another name." in second.html
     assert [fault.where for fault in actions.create({"name": "moth", "vectors": 0}).faults] == ["vectors"]
 
 

@@ -46,7 +46,7 @@ def test_numbers_are_written_as_people_do(value: float, shown: str):
     assert charts.number(value) == shown
 
 
-def test_the_loss_chart_draws_every_step_of_a_short_run_and_tells_it_under_the_pointer():
+def test_the_loss_chart_draws_every_step_of_a_short_run_and_shows_it_under_the_pointer():
     html = charts.loss_chart(history_of(30))
     assert html.count("h0") == 30
     assert "step 30: loss 0.1300" in html
