@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config, config_values
+from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.errors import Busy, HostError
-from lib_ti.events import Emit
+from lib_ti.events import Emit, ignore
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 from lib_ti.library_job import LibraryJob
@@ -38,7 +38,8 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.vectors import Placed
     from lib_ti.remake import RemakeResult as RemakeResult
-    from lib_ti.training.plan import Plan
+    from lib_ti.training.plan import Outline as Outline
+    from lib_ti.training.plan import Plan as Plan
 
 
 Source: TypeAlias = "Path | str | Embedding"
@@ -85,13 +86,12 @@ class App:
 
         return sorted(known_templates(self.host.template_folders()))
 
-    def create(self, values: Mapping[str, Any]) -> Result:
-        """Make a new embedding from flat or nested `CreateConfig` values and save it."""
+    def create(self, config: CreateConfig) -> Result:
+        """Make a new embedding and save it."""
         from lib_ti.create import create_embedding, new_embedding_path
         from lib_ti.formats.files import save_embedding
         from lib_ti.library.result import report_result
 
-        config = build_config(CreateConfig, values)
         path = new_embedding_path(self.embeddings_folder(config.folder), config, self.host)
         embedding = create_embedding(self.host, config)
         save_embedding(embedding, path, overwrite=config.overwrite)
@@ -105,35 +105,33 @@ class App:
         known = self._known_embeddings(quick=True)
         return check_expression(text, self.host.model(), known.headers, self._dictionary(known))
 
-    def merge(self, values: Mapping[str, Any]) -> list[Result]:
-        """Evaluate an expression by `MergeConfig` values and save it; several files where it is split."""
+    def merge(self, config: MergeConfig) -> list[Result]:
+        """Evaluate an expression and save it; several files where it is split."""
         from lib_ti.merge.build import save_merge
 
-        config, known = build_config(MergeConfig, values), self._known_embeddings()
+        known = self._known_embeddings()
         words, library = self._dictionary(known), self.host.embeddings_folder()
-        made = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
+        results = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
         self.host.refresh_embeddings()
-        return made
+        return results
 
-    def build_merge(self, values: Mapping[str, Any]) -> list[Embedding]:
-        """What `merge` would save, edits and all, without a file; a name need not be chosen yet, nor is a long one refused."""
+    def build_merge(self, config: MergeConfig) -> list[Embedding]:
+        """What `merge` would save, edits and all, without a file; one over 75 vectors is not refused."""
         from lib_ti.merge.build import build_edited
         from lib_ti.merge.edits import fit_to_chunk
 
-        config = build_config(MergeConfig, {**values, "name": values.get("name") or "merged"})
         known = self._known_embeddings()
         merged = build_edited(self.host, config, known, self._dictionary(known))
         if config.over == "refuse":
             return [merged]
         return fit_to_chunk(merged, "crop" if config.over == "crop" else "split")
 
-    def remake(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Generator[RemakeResult, None, None]:
-        """Make files again for the loaded model by their recipes and `AgainConfig` values: each as it is done, or why not."""
+    def remake(self, paths: Sequence[Path], config: RemakeConfig) -> Generator[RemakeResult, None, None]:
+        """Make files again for the loaded model by their recipes: each as it is done, or why not."""
         from lib_ti.remake import remake_files
 
-        config, known = build_config(RemakeConfig, values), self._known_embeddings()
         try:
-            yield from remake_files(self.host, paths, config, known)
+            yield from remake_files(self.host, paths, config, self._known_embeddings())
         finally:
             self.host.refresh_embeddings()
 
@@ -206,25 +204,32 @@ class App:
 
         return read_entry(path)
 
-    def preflight(self, values: Mapping[str, Any]) -> Plan:
-        """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
+    def outline(self, config: TrainConfig) -> Outline:
+        """As much of a plan as needs no picture to be opened, which is quick: what can be refused at once is."""
+        from lib_ti.training.plan import outline_training
+
+        return outline_training(self.host, config)
+
+    def plan(self, run: TrainConfig | Outline, emit: Emit = ignore) -> Plan:
+        """Validate settings and pictures without a step of training: what the run would do, or every fault at once."""
         from lib_ti.training.plan import plan_training
 
-        return plan_training(self.host, build_config(TrainConfig, values))
+        return plan_training(self.host, run, emit)
 
-    def train(self, values: Mapping[str, Any], emit: Emit, control: Control) -> Path:
-        """Train in this thread until done or stopped; the saved embedding's path."""
+    def train(self, run: TrainConfig | Outline | Plan, emit: Emit, control: Control) -> Path:
+        """Train in this thread until done or stopped, from where `run` is planned to; the saved embedding's path."""
+        from lib_ti.training.plan import Plan
         from lib_ti.training.run import train
 
         try:
-            return train(self.host, build_config(TrainConfig, values), emit, control)
+            return train(self.host, run if isinstance(run, Plan) else self.plan(run, emit), emit, control)
         finally:
             self.host.refresh_embeddings()  # a run that fails saves its last good vectors too
 
-    def start_training(self, values: Mapping[str, Any]) -> Job:
-        """Train in a job of its own; faults of the settings are raised here and now. Raises Busy while another job runs."""
-        config = build_config(TrainConfig, values)
-        job = self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control))
+    def start_training(self, run: TrainConfig | Outline | Plan) -> Job:
+        """`train` in a job of its own. Raises Busy while another job runs."""
+        config = run if isinstance(run, TrainConfig) else run.config
+        job = self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(run, emit, control))
         self.submitted = config_values(config)
         return job
 

@@ -7,6 +7,7 @@ import torch
 
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.app import App
+from lib_ti.config.embeddings import MergeConfig
 from lib_ti.errors import InvalidText
 from lib_ti.formats.files import load_embedding
 from lib_ti.library.named import FolderEmbeddings
@@ -19,8 +20,8 @@ def app(tmp_path: Path) -> App:
 
 
 def merge(app: App, expression: str, name: str) -> Path:
-    (made,) = app.merge({"expression": expression, "name": name})
-    return made.path
+    (result,) = app.merge(MergeConfig(expression, name))
+    return result.path
 
 
 def test_a_merge_is_saved_and_can_be_named_in_the_next(app: App) -> None:

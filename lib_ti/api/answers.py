@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from lib_ti.errors import faults_of
+
 
 class Answer(BaseModel):
     # No docstring: pydantic 1 would show it in /docs for all that have none.
@@ -188,10 +190,21 @@ class PreviewAnswer(Answer):
     file: str
 
 
+class FaultAnswer(Answer):
+    where: str = Field(description="A setting's dotted path, a file or a parameter.")
+    message: str
+    hint: str = ""
+
+
+def fault_answers(error: BaseException | None) -> list[FaultAnswer]:
+    return [FaultAnswer(where=fault.where, message=fault.message, hint=fault.hint) for fault in faults_of(error)]
+
+
 class FailureAnswer(Answer):
     message: str
     hint: str
     expected: bool = Field(description="False for a bug, whose traceback is in the log.")
+    faults: list[FaultAnswer] = Field(description="Every fault by its field or file, where there are such.")
 
 
 class RemakeResultAnswer(Answer):

@@ -53,7 +53,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     )
     def create(given: dict[str, Any] = BODY) -> ResultAnswer:
         """Make a new embedding from words, another file, zeros or at random."""
-        return result_answer(app.create(values.read(CreateConfig, given)))
+        return result_answer(app.create(values.build(CreateConfig, given)))
 
     @router.post("/merge/check", **about(values, NO_MODEL, body=CheckRequest, example={"expression": MIX}))
     def check(given: dict[str, Any] = BODY) -> CheckAnswer:
@@ -71,7 +71,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     @router.post("/merge", status_code=201, **about(values, CONFLICT, NO_MODEL, body=MergeConfig, example=example))
     def merge(given: dict[str, Any] = BODY) -> list[ResultAnswer]:
         """Evaluate an expression on the loaded model and save it; several files where it is split."""
-        return [result_answer(one) for one in app.merge(values.read(MergeConfig, given))]
+        return [result_answer(one) for one in app.merge(values.build(MergeConfig, given))]
 
     def source_of(request: Source) -> Path | str:
         return values.find_file(request.file) if request.file else request.typed

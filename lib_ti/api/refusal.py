@@ -12,13 +12,11 @@ from fastapi.routing import APIRoute
 from pydantic import Field
 from starlette.exceptions import HTTPException  # FastAPI's own one is a kind of it, and it raises both
 
-from lib_ti.api.answers import Answer
+from lib_ti.api.answers import Answer, FaultAnswer, fault_answers
 from lib_ti.api.values import NotFound, NotRunning
 from lib_ti.errors import (
     Busy,
     EmbeddingExists,
-    Fault,
-    FaultList,
     HostError,
     InvalidText,
     TIError,
@@ -48,12 +46,6 @@ MEANINGS = {
     WRONG: "Values that cannot be used: every fault by its field.",
     NO_MODEL: "The host cannot do it now, such as while it has no model.",
 }
-
-
-class FaultAnswer(Answer):
-    where: str = Field(description="A setting's dotted path, a file or a parameter.")
-    message: str
-    hint: str = ""
 
 
 class Refusal(Answer):
@@ -97,16 +89,11 @@ class RefusingRoute(APIRoute):
 
 def describe(error: TIError) -> tuple[int, Refusal]:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    faults: tuple[Fault, ...] = ()
-    if isinstance(error, FaultList):
-        faults = error.faults
-    elif error.where:
-        faults = (Fault(error.where, error.message, error.hint),)
     return status, Refusal(
         error=type(error).__name__,
         detail=str(error).removesuffix(error.hint).rstrip(),
         hint=error.hint,
-        faults=[FaultAnswer(where=fault.where, message=fault.message, hint=fault.hint) for fault in faults],
+        faults=fault_answers(error),
         span=[error.start, error.end] if isinstance(error, InvalidText) else None,
     )
 

@@ -13,8 +13,6 @@ from lib_ti.api.requests import RemakeRequest, StopRequest
 from lib_ti.api.schema import BODY, about
 from lib_ti.api.training import failure_answer
 from lib_ti.api.values import NotRunning, Values
-from lib_ti.config.embeddings import RemakeConfig
-from lib_ti.config.tree import config_values
 
 
 def add_remake_routes(router: APIRouter, values: Values) -> None:
@@ -28,11 +26,7 @@ def add_remake_routes(router: APIRouter, values: Values) -> None:
         """Make the library's files of other models again by their recipes, which goes on by itself."""
         request = values.build(RemakeRequest, given)
         host.model()  # what would fail at once is refused here, with its status
-        library_job.start(
-            config_values(RemakeConfig(request.name, request.overwrite, request.folder)),
-            request.filter,
-            values.may_read,
-        )
+        library_job.start(request, request.filter, values.may_read)
         return answer()
 
     @router.get("/again/status", **about(values))
@@ -65,5 +59,5 @@ def add_remake_routes(router: APIRouter, values: Values) -> None:
                 )
                 for one in progress.done
             ],
-            failure=failure_answer(snapshot.failure),
+            failure=failure_answer(library_job.jobs),
         )

@@ -16,6 +16,7 @@ from lib_ti.api.answers import (
     PreviewAnswer,
     SavedAnswer,
     StatusAnswer,
+    fault_answers,
 )
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
 from lib_ti.api.requests import ControlRequest
@@ -23,8 +24,8 @@ from lib_ti.api.schema import BODY, about
 from lib_ti.api.values import NotFound, NotRunning, Values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.events import Failed, PreviewReady
-from lib_ti.jobs.snapshot import Snapshot
+from lib_ti.events import PreviewReady
+from lib_ti.jobs.job import Jobs
 
 EXAMPLE = {
     "embedding": {"name": "my-cat", "vectors": 2, "init": "cat"},
@@ -48,7 +49,7 @@ def add_training_routes(router: APIRouter, values: Values) -> None:
     @router.post("/train/preflight", **trains)
     def preflight(given: dict[str, Any] = BODY) -> PlanAnswer:
         """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
-        plan = app.preflight(values.read(TrainConfig, given))
+        plan = app.plan(values.build(TrainConfig, given))
         return PlanAnswer(
             lines=list(plan.lines()),
             warnings=list(plan.warnings),
@@ -62,15 +63,16 @@ def add_training_routes(router: APIRouter, values: Values) -> None:
     @router.post("/train/start", status_code=202, **trains)
     def start(given: dict[str, Any] = BODY) -> StatusAnswer:
         """Start a training, which goes on by itself; `embedding.resume` goes on from an earlier run."""
-        settings = values.read(TrainConfig, given)
+        config = values.build(TrainConfig, given)
         app.jobs.check_idle()
-        app.preflight(settings)  # what would fail at once is refused here, with its status
-        return status_answer(app.start_training(settings).snapshot)
+        outline = app.outline(config)  # what can be told without opening pictures is refused here, with its status
+        app.start_training(outline)
+        return status_answer(app.jobs)
 
     @router.get("/train/status", **about(values))
     def status(since: int = -1) -> StatusAnswer:
         """How the run is going. `since`: only losses of later steps than this."""
-        return status_answer(app.jobs.snapshot, since)
+        return status_answer(app.jobs, since)
 
     @router.post("/train/control", **about(values, CONFLICT, body=ControlRequest, example={"action": "pause"}))
     def control(given: dict[str, Any] = BODY) -> StatusAnswer:
@@ -80,7 +82,7 @@ def add_training_routes(router: APIRouter, values: Values) -> None:
         if job is None or not job.active:
             raise NotRunning("No training is running.", "Start one first.")
         CONTROLS[action](job.control)
-        return status_answer(job.snapshot)
+        return status_answer(app.jobs)
 
     @router.get("/train/log", **about(values))
     def log() -> LogAnswer:
@@ -112,11 +114,16 @@ def preview_answer(preview: PreviewReady) -> PreviewAnswer:
     return PreviewAnswer(step=preview.step, prompt=preview.prompt, seed=preview.seed, file=str(preview.path))
 
 
-def failure_answer(failure: Failed | None) -> FailureAnswer | None:
-    return FailureAnswer(message=failure.message, hint=failure.hint, expected=failure.expected) if failure else None
+def failure_answer(jobs: Jobs) -> FailureAnswer | None:
+    failure = jobs.snapshot.failure
+    if failure is None or jobs.current is None:
+        return None
+    faults = fault_answers(jobs.current.error)
+    return FailureAnswer(message=failure.message, hint=failure.hint, expected=failure.expected, faults=faults)
 
 
-def status_answer(snapshot: Snapshot, since: int = -1) -> StatusAnswer:
+def status_answer(jobs: Jobs, since: int = -1) -> StatusAnswer:
+    snapshot = jobs.snapshot
     return StatusAnswer(
         job=snapshot.job,
         name=snapshot.name,
@@ -149,5 +156,5 @@ def status_answer(snapshot: Snapshot, since: int = -1) -> StatusAnswer:
         ],
         preview=preview_answer(snapshot.previews[-1]) if snapshot.previews else None,
         result=str(snapshot.result) if snapshot.result else None,
-        failure=failure_answer(snapshot.failure),
+        failure=failure_answer(jobs),
     )

@@ -37,12 +37,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run(args: argparse.Namespace) -> int:
     values = given_settings(args, FLAGS)
     with faults_by_flag(FLAGS):
-        build_config(RemakeConfig, values)  # before the model is read, which takes longer
+        config = build_config(RemakeConfig, values)  # before the model is read, which takes longer
     first = args.files[0]
     app = open_app(args, args.embeddings or str(first if first.is_dir() else first.parent))
     paths = list(dict.fromkeys(path for given in args.files for path in _files(given, app)))
     made = 0
-    for one in app.remake(paths, values):
+    for one in app.remake(paths, config):
         made += one.made is not None
         if args.json:
             result: dict[str, Any] = one.made.values() if one.made else {"path": None, "fault": one.fault}

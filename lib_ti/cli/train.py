@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
             with faults_by_flag(FLAGS):
-                build_config(TrainConfig, values)  # before the model is read, which takes longer
+                config = build_config(TrainConfig, values)  # before the model is read, which takes longer
                 app = open_app(args, args.out)
                 control = Control()
                 with stopping_gently(control):
-                    app.train(values, listener, control)
+                    app.train(config, listener, control)
         except TIError as error:
             listener(Failed(error.message, error.hint))
             raise

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig, MergeConfig
 from lib_ti.embedding.token_tables import hash_token_tables
 from lib_ti.formats.files import load_header
 from lib_ti.host import ModelInfo
@@ -36,7 +37,7 @@ def test_another_model_in_the_same_host_is_read_anew(tmp_path: Path) -> None:
 
 def test_what_is_merged_and_created_keeps_it(tmp_path: Path) -> None:
     app = App(ToyHost(tmp_path, "sdxl"))
-    (merged,) = app.merge({"expression": "'red'", "name": "merged"})
-    created = app.create({"name": "created", "init": "red"})
+    (merged,) = app.merge(MergeConfig("'red'", "merged"))
+    created = app.create(CreateConfig("created", init="red"))
     for made in (merged, created):
         assert load_header(made.path).token_tables == hash_token_tables(app.host)

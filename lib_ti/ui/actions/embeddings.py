@@ -66,17 +66,17 @@ class EmbeddingActions:
 
     def merge(self, values: Mapping[str, Any]) -> Merged:
         try:
-            made = self.app.merge(values)
-            seen = "".join(self._picture(self.app.inspect(one.path)) for one in made)
+            results = self.app.merge(build_config(MergeConfig, values))
+            seen = "".join(self._picture(self.app.inspect(one.path)) for one in results)
         except TIError as error:
             outcome = _refused(error, MergeConfig, "expression")
             return Merged(outcome.html, outcome.faults)
-        return Merged(render.made(made, wording.MERGED_NEXT) + seen, good=True, name=made[0].name)
+        return Merged(render.made(results, wording.MERGED_NEXT) + seen, good=True, name=results[0].name)
 
     def preview(self, values: Mapping[str, Any]) -> Outcome:
         """All that `merge` would save, with its edits, while nothing is saved."""
         try:
-            parts = self.app.build_merge(values)
+            parts = self.app.build_merge(_unsaved(values))
             html = "".join(self._picture(self.app.inspect(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
@@ -85,7 +85,7 @@ class EmbeddingActions:
     def explain(self, values: Mapping[str, Any]) -> Outcome:
         """What `merge` would save, with its edits, by few tokens."""
         try:
-            parts = self.app.build_merge(values)
+            parts = self.app.build_merge(_unsaved(values))
             html = "".join(figures.decomposition(self.app.decompose(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
@@ -167,6 +167,11 @@ class EmbeddingActions:
         except TIError as error:  # matplotlib may be missing: the figures are worth showing all the same
             return figures.inspection(seen) + refused(error, InspectConfig).html
         return figures.inspection(seen, light, dark)
+
+
+def _unsaved(values: Mapping[str, Any]) -> MergeConfig:
+    """For what is only looked at, a name need not be chosen yet."""
+    return build_config(MergeConfig, {**values, "name": values.get("name") or "merged"})
 
 
 def _refused(error: TIError, config: type, field: str) -> Outcome:
