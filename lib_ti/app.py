@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
+from lib_ti.config.embeddings import ConvertConfig, CreateConfig, Grouping, MergeConfig, RemakeConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
@@ -27,10 +27,9 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.inspect.compare import Sameness as Sameness
     from lib_ti.inspect.decompose import Decomposition as Decomposition
     from lib_ti.inspect.inspection import Inspection as Inspection
-    from lib_ti.inspect.line import Grouping
     from lib_ti.inspect.line import Line as Line
     from lib_ti.inspect.table import Table as Table
-    from lib_ti.library.conversion import Conversion, Form
+    from lib_ti.library.conversion import Conversion
     from lib_ti.library.listing import Entry as Entry
     from lib_ti.library.listing import Library
     from lib_ti.library.named import FolderEmbeddings
@@ -171,23 +170,16 @@ class App:
 
         return decompose(self._embedding(source), self.host, self._dictionary(self._known_embeddings()), most)
 
-    def convert(
-        self,
-        sources: Sequence[Path],
-        form: Form,
-        out: Path,
-        family: Literal["sd1", "sdxl"] | None = None,
-        clip_g: str = "",
-        overwrite: bool = False,
-    ) -> Conversion:
-        """Files and folders into `form`, and to `family` if one is named; SDXL's clip_g is zero, or made of the text `clip_g`."""
+    def convert(self, sources: Sequence[Path], config: ConvertConfig) -> Conversion:
+        """Files and folders into another form, and to another family if one is named."""
         from lib_ti.embedding.families import ClipG
         from lib_ti.library.conversion import convert_files
         from lib_ti.merge.vectors import clip_g_of
 
-        known = self._known_embeddings()
-        second = ClipG(clip_g, lambda rows: clip_g_of(clip_g, rows, self.host, known)) if clip_g else None
-        return convert_files(sources, form, out, family, second, overwrite)
+        known, words = self._known_embeddings(), config.clip_g
+        second = ClipG(words, lambda rows: clip_g_of(words, rows, self.host, known)) if words else None
+        out = self.embeddings_folder(config.folder)
+        return convert_files(sources, config.form, out, config.wanted_family, second, config.overwrite)
 
     def library(self, folder: str = "", typed: str = "", quick: bool = False) -> list[Entry]:
         """The embeddings of a folder by their headers, those alone that hold every word of `typed`.

@@ -83,7 +83,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
         """Figures of every vector and the tokens nearest to it; on request beside another embedding, or a text."""
         request = values.build(InspectRequest, given)
         source = source_of(request)
-        seen = app.inspect(source, request.by, request.nearest).values()  # type: ignore[arg-type]  # of its choices
+        seen = app.inspect(source, request.grouping, request.nearest).values()
         if request.other:
             other = request.other if "'" in request.other else values.find_file(request.other, "other")
             pairs = app.compare(source, other)
@@ -117,10 +117,7 @@ def add_embedding_routes(router: APIRouter, values: Values) -> None:
     def convert(given: dict[str, Any] = BODY) -> ConvertAnswer:
         """A file into another form or for the other family; a LoRA's bundled embeddings become a file each."""
         request = values.build(ConvertRequest, given)
-        form: Any = request.to
-        family: Any = request.family or None
-        out, source = app.embeddings_folder(request.folder), values.find_file(request.file)
-        done = app.convert([source], form, out, family, request.clip_g, request.overwrite)
+        done = app.convert([values.find_file(request.file)], request)
         if not done.written:
             raise (WouldOverwrite if done.only_taken else Unconverted)(done.faults)
         return ConvertAnswer(

@@ -1,6 +1,7 @@
-"""The settings of what is done to embeddings: create, merge, make again for another model, inspect."""
+"""The settings of what is done to embeddings: create, merge, remake for another model, convert, inspect."""
 
 from dataclasses import dataclass
+from typing import Literal, cast, get_args
 
 from lib_ti.config.option import option
 from lib_ti.config.train import FORMATS
@@ -78,17 +79,93 @@ class RemakeConfig:
     folder: str = option("", "Embeddings directory", "Where the files go; empty is where each one lies.")
 
 
-SOURCES = ("embedding", "typed")
-GROUPINGS = ("none", "comma", "parts", "words", "tokens", "vectors")
+Form = Literal["safetensors", "pt", "diffusers", "png"]
+FORMS: tuple[Form, ...] = get_args(Form)
+FAMILIES = ("", "sd1", "sdxl")
 
 
 @dataclass(frozen=True)
-class InspectConfig:
+class ConvertConfig:
+    to: str = option(
+        "safetensors",
+        "Form",
+        "safetensors; pt: A1111's; diffusers; png: a picture that carries it.",
+        choices=FORMS,
+        metavar="FORM",
+    )
+    folder: str = option("", "Folder", "Where the new files go; empty is the host's own folder.")
+    family: str = option(
+        "",
+        "Family",
+        "sdxl: SD1's clip_l, with clip_g zero or of the words for it; sd1: SDXL's clip_l alone.",
+        choices=FAMILIES,
+    )
+    clip_g: str = option(
+        "", "Words for clip_g", "Words for clip_g; needs family sdxl and an SDXL model.", metavar="TEXT"
+    )
+    overwrite: bool = option(False, "Overwrite", "Replace files that exist.")
+
+    @property
+    def form(self) -> Form:
+        return cast(Form, self.to)
+
+    @property
+    def wanted_family(self) -> Literal["sd1", "sdxl"] | None:
+        return cast(Literal["sd1", "sdxl"], self.family) if self.family else None
+
+
+SOURCES = ("embedding", "typed")
+Grouping = Literal["none", "comma", "parts", "words", "tokens", "vectors"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+MOST_TOKENS = 32
+"""That a vector is explained by."""
+
+
+@dataclass(frozen=True)
+class LookConfig:
+    """What every face is asked of how something is looked at."""
+
+    by: str = option(
+        "vectors",
+        "A line for each of",
+        "A line for each of these; none: all in one. Files know of vectors alone.",
+        choices=GROUPINGS,
+        metavar="GROUP",
+    )
+    nearest: int = option(
+        5, "Nearest tokens", "How many of the nearest tokens to name for each vector.", minimum=0, maximum=100
+    )
+    other: str = option(
+        "",
+        "Compare with",
+        "Another embedding, a path, or an expression in quotes; empty for none.",
+        metavar="SOURCE",
+    )
+    same_as: str = option(
+        "", "Same as this text?", "Asks the model whether both mean the same; empty for no.", metavar="TEXT"
+    )
+
+    @property
+    def grouping(self) -> Grouping:
+        return cast(Grouping, self.by)
+
+
+@dataclass(frozen=True)
+class InspectConfig(LookConfig):
     source: str = option("embedding", "Look at", "embedding: a file; typed: a text or an expression.", choices=SOURCES)
     file: str = option("", "Embedding", "One of the embeddings folder, or the path of any other file.")
     typed: str = option("", "Text or expression", "What begins with a quote is an expression: 'cat'*0.5 + 'dog'.")
-    by: str = option(
-        "vectors", "A line for each of", "none: all in one. Files know of vectors alone.", choices=GROUPINGS
+    prompt: str = option(
+        "[name]",
+        "Prompt of both",
+        "Where an embedding and the same text are put: a prompt with [name].",
+        metavar="TEXT",
     )
-    other: str = option("", "Compare with", "Another embedding, a path, or an expression in quotes; empty for none.")
-    same_as: str = option("", "Same as this text?", "Asks the model whether both mean the same; empty for no.")
+    decompose: int = option(
+        0,
+        "Explain by tokens",
+        "Explain each vector by at most N tokens, as an expression to merge; 0 does not.",
+        minimum=0,
+        maximum=MOST_TOKENS,
+    )
+    dark: bool = option(False, "Dark", "Draw it on a dark ground.")

@@ -7,7 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of one field. `label` is its name in the tab (A1111's own word where it has one)."""
+    """What is known of one field. `label` is its name in the tab (A1111's own word where it has one); `metavar` stands for its
+    value on the command line, where the field's own name would not do."""
 
     label: str
     help: str
@@ -15,6 +16,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     required: bool = False
+    metavar: str = ""
 
 
 def option(
@@ -26,7 +28,8 @@ def option(
     maximum: float | None = None,
     choices: Sequence[str] = (),
     required: bool = False,
+    metavar: str = "",
 ) -> Any:
     """A dataclass field that carries its `Option`. Typed Any, as `dataclasses.field` is, so that it fits every annotation."""
-    about = Option(label, help, minimum, maximum, tuple(choices), required)
+    about = Option(label, help, minimum, maximum, tuple(choices), required, metavar)
     return field(default=default, metadata={"option": about})

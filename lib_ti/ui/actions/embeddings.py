@@ -97,7 +97,7 @@ class EmbeddingActions:
             config, source = self._source(values)
             if isinstance(source, Path):
                 origin, remake = self._origin(source)
-            html = self._picture(self.app.inspect(source, config.by))  # type: ignore[arg-type]  # of its choices
+            html = self._picture(self.app.inspect(source, config.grouping))
             if config.other:
                 other = self._file_or_expression(config.other)
                 html += figures.comparison(config.other, self.app.compare(source, other))
