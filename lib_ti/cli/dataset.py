@@ -4,9 +4,8 @@ import argparse
 import sys
 from typing import Any
 
-from lib_ti.cli.console import JsonLines
+from lib_ti.cli.console import JsonLines, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
-from lib_ti.cli.interrupt import stopping_gently
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.tree import build_config
 from lib_ti.control import Control

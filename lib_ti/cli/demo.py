@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from lib_ti.cli.console import Console
+from lib_ti.cli.console import Console, stopping_gently
 from lib_ti.cli.flags import faults_by_flag
-from lib_ti.cli.interrupt import stopping_gently
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config

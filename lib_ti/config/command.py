@@ -10,6 +10,8 @@ LARGEST_SEED = 10**18
 
 @dataclass(frozen=True)
 class GenerateConfig:
+    """A number of pictures from one prompt. Sizes are in pixels."""
+
     prompt: str = option("", "Prompt", "What the picture should show.")
     negative: str = option("", "Negative prompt", "What the picture should not show.", metavar="TEXT")
     steps: int = option(20, "Sampler steps", "Sampler steps.", minimum=1)
@@ -24,6 +26,8 @@ class GenerateConfig:
 
 @dataclass(frozen=True)
 class ServeConfig:
+    """Where the page is served, and to whom."""
+
     port: int = option(7861, "Port", "Port of the page.", minimum=1, maximum=65535)
     listen: bool = option(
         False, "Listen", "Let other machines of your network in: they can read and write files as you can."

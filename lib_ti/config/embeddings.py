@@ -11,6 +11,8 @@ STARTS = ("text", "embedding", "zeros", "random")
 
 @dataclass(frozen=True)
 class CreateConfig:
+    """A new embedding: its name, what its rows begin as, and its file."""
+
     name: str = option(
         "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
     )
@@ -40,6 +42,8 @@ OVER = ("refuse", "crop", "split")
 
 @dataclass(frozen=True)
 class MergeConfig:
+    """An expression, the edits of its result in the order of these fields, and its file."""
+
     expression: str = option(
         "", "Expression", "What to merge, such as 'cat'*0.5 + 'dog'; words and embeddings in quotes.", required=True
     )
@@ -70,6 +74,8 @@ class MergeConfig:
 
 @dataclass(frozen=True)
 class RemakeConfig:
+    """Where files go that are made again for another model, and under which name."""
+
     name: str = option(
         "[name]", "Name", "[name] is the file's own name, [model] the loaded model's: [name]-[model].", required=True
     )
@@ -86,6 +92,8 @@ FAMILIES = ("", "sd1", "sdxl")
 
 @dataclass(frozen=True)
 class ConvertConfig:
+    """Into which form and family files are brought, and where they go."""
+
     to: str = option(
         "safetensors",
         "Form",
@@ -152,13 +160,15 @@ class LookConfig:
 
 @dataclass(frozen=True)
 class InspectConfig(LookConfig):
+    """What is looked at, and all that may be asked of it."""
+
     source: str = option("embedding", "Look at", "embedding: a file; typed: a text or an expression.", choices=SOURCES)
     file: str = option("", "Embedding", "One of the embeddings folder, or the path of any other file.")
     typed: str = option("", "Text or expression", "What begins with a quote is an expression: 'cat'*0.5 + 'dog'.")
     prompt: str = option(
         "[name]",
         "Prompt of both",
-        "Where an embedding and the same text are put: a prompt with [name].",
+        "A prompt with [name], where the embedding and the text of --same-as are put.",
         metavar="TEXT",
     )
     decompose: int = option(

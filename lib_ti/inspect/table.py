@@ -8,23 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from lib_ti.host import TextModel
+from lib_ti.inspect.columns import Figures, figures_of
 from lib_ti.inspect.line import Line
 from lib_ti.inspect.nearest import nearest_tokens
 
 LONG = 10
 """Times the vocabulary's mean length from which on a vector drowns the words beside it: the mark of a broken training."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Of one line of a table. `length` is the L2 length; of several vectors, the mean of theirs. `std` is over all numbers."""
-
-    min: float
-    max: float
-    sum: float
-    abs_sum: float
-    length: float
-    std: float
 
 
 @dataclass(frozen=True)
@@ -62,19 +51,6 @@ def measure(
     return [_measure(encoder, matrix.float(), lines, host, nearest) for encoder, matrix in vectors.items()]
 
 
-def figures(matrix: torch.Tensor) -> Figures:
-    """Of [n, D] float32, in float64."""
-    values = matrix.double()
-    return Figures(
-        min=values.min().item(),
-        max=values.max().item(),
-        sum=values.sum().item(),
-        abs_sum=values.abs().sum().item(),
-        length=values.norm(dim=1).mean().item(),
-        std=values.std(correction=0).item(),
-    )
-
-
 def _measure(encoder: str, matrix: torch.Tensor, lines: Sequence[Line], host: TextModel | None, count: int) -> Table:
     lengths = matrix.double().norm(dim=1).tolist()  # float32 could overflow
     mean: float | None = None
@@ -90,7 +66,7 @@ def _measure(encoder: str, matrix: torch.Tensor, lines: Sequence[Line], host: Te
         encoder=encoder,
         width=matrix.shape[1],
         vocabulary_length=mean,
-        figures=tuple(figures(matrix[line.first : line.first + line.vectors]) for line in lines),
+        figures=tuple(figures_of(matrix[line.first : line.first + line.vectors]) for line in lines),
         rows=tuple(
             Row(length, mean is not None and length > LONG * mean, tokens)
             for length, tokens in zip(lengths, near, strict=True)
