@@ -23,12 +23,12 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
 
     from lib_ti.embedding.embedding import Embedding as Embedding
     from lib_ti.expression.evaluate import Dictionary
-    from lib_ti.inspect.compare import RowPair as RowPair
-    from lib_ti.inspect.compare import Sameness as Sameness
-    from lib_ti.inspect.decompose import Decomposition as Decomposition
+    from lib_ti.inspect.facts import Decomposition as Decomposition
+    from lib_ti.inspect.facts import RowPair as RowPair
+    from lib_ti.inspect.facts import Sameness as Sameness
+    from lib_ti.inspect.facts import Table as Table
     from lib_ti.inspect.inspection import Inspection as Inspection
     from lib_ti.inspect.line import Line as Line
-    from lib_ti.inspect.table import Table as Table
     from lib_ti.library.conversion import Conversion
     from lib_ti.library.listing import Entry as Entry
     from lib_ti.library.listing import Library

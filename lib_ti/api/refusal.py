@@ -9,10 +9,10 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException  # FastAPI's own one is a kind of it, and it raises both
 
-from lib_ti.api.answers import Answer, FaultAnswer, fault_answers
+from lib_ti.api.answers import plain
 from lib_ti.api.values import NotFound, NotRunning
 from lib_ti.errors import (
     Busy,
@@ -22,6 +22,7 @@ from lib_ti.errors import (
     TIError,
     TrainingFailed,
     UnsupportedModel,
+    faults_of,
 )
 
 WRONG, UNKNOWN, CONFLICT, NO_MODEL, NO_ENTRY, NOT_JSON, FAILED = 422, 404, 409, 503, 401, 415, 500
@@ -48,7 +49,19 @@ MEANINGS = {
 }
 
 
-class Refusal(Answer):
+class Told(BaseModel):
+    # No docstring: pydantic 1 would show it in /docs for all that have none.
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**plain(values))
+
+
+class FaultAnswer(Told):
+    where: str = Field(description="A setting's dotted path, a file or a parameter.")
+    message: str
+    hint: str = ""
+
+
+class Refusal(Told):
     """Why a request was not carried out."""
 
     error: str = Field(description="The kind: InvalidConfig, InvalidText, EmbeddingExists, Busy, NotFound …")
@@ -93,7 +106,7 @@ def describe(error: TIError) -> tuple[int, Refusal]:
         error=type(error).__name__,
         detail=str(error).removesuffix(error.hint).rstrip(),
         hint=error.hint,
-        faults=fault_answers(error),
+        faults=[FaultAnswer(where=fault.where, message=fault.message, hint=fault.hint) for fault in faults_of(error)],
         span=[error.start, error.end] if isinstance(error, InvalidText) else None,
     )
 

@@ -1,4 +1,4 @@
-"""From a request's JSON to values that are proven: by the settings' own rules, and that every path lies where it may."""
+"""From a request's JSON to settings that are validated: by their own rules, and that every path lies where it may."""
 
 from __future__ import annotations
 

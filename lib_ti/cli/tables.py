@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lib_ti.inspect.columns import Column, used_columns
 
 if TYPE_CHECKING:
+    from lib_ti.inspect.facts import Table
     from lib_ti.inspect.inspection import Inspection
     from lib_ti.inspect.line import Line
-    from lib_ti.inspect.table import Table
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:

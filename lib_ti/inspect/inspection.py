@@ -16,8 +16,9 @@ from lib_ti.errors import InvalidText
 from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
 from lib_ti.host import TextModel
+from lib_ti.inspect.facts import LONG, Table
 from lib_ti.inspect.line import Line, text_lines, vector_lines
-from lib_ti.inspect.table import LONG, Table, measure
+from lib_ti.inspect.table import measure
 from lib_ti.merge.vectors import Matrices, evaluate_expression
 
 _EXPRESSION = re.compile(r"[\s(-]*'")

@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from lib_ti.host import TextModel
-from lib_ti.inspect.columns import Figures, figures_of
+from lib_ti.inspect.columns import figures_of
+from lib_ti.inspect.facts import LONG, Nearest, Row, Table
 from lib_ti.inspect.line import Line
 from lib_ti.inspect.nearest import nearest_tokens
-
-LONG = 10
-"""Times the vocabulary's mean length from which on a vector drowns the words beside it: the mark of a broken training."""
-
-
-@dataclass(frozen=True)
-class Nearest:
-    token: int
-    text: str
-    cosine: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One vector: its L2 length, whether it is over `LONG` times as long as the vocabulary's, and the tokens most like it."""
-
-    length: float
-    too_long: bool
-    nearest: tuple[Nearest, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Of one encoder. `figures` belong to the lines; `vocabulary_length` is the mean L2 length of all tokens' vectors, None
-    without a model."""
-
-    encoder: str
-    width: int
-    vocabulary_length: float | None
-    figures: tuple[Figures, ...]
-    rows: tuple[Row, ...]
 
 
 def measure(

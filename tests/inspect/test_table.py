@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lib_ti.inspect.columns import figures_of
+from lib_ti.inspect.facts import LONG
 from lib_ti.inspect.line import Line, vector_lines
-from lib_ti.inspect.table import LONG, measure
+from lib_ti.inspect.table import measure
 from tests.merge.text_model import SmallTextModel
 
 
