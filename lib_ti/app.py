@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
+from lib_ti.config.embeddings import ConvertConfig, CreateConfig, Grouping, MergeConfig, RemakeConfig
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config, config_values
+from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.errors import Busy, HostError
-from lib_ti.events import Emit
+from lib_ti.events import Emit, ignore
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 from lib_ti.library_job import LibraryJob
@@ -23,14 +23,13 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
 
     from lib_ti.embedding.embedding import Embedding as Embedding
     from lib_ti.expression.evaluate import Dictionary
-    from lib_ti.inspect.compare import RowPair as RowPair
-    from lib_ti.inspect.compare import Sameness as Sameness
-    from lib_ti.inspect.decompose import Decomposition as Decomposition
+    from lib_ti.inspect.facts import Decomposition as Decomposition
+    from lib_ti.inspect.facts import RowPair as RowPair
+    from lib_ti.inspect.facts import Sameness as Sameness
+    from lib_ti.inspect.facts import Table as Table
     from lib_ti.inspect.inspection import Inspection as Inspection
-    from lib_ti.inspect.line import Grouping
     from lib_ti.inspect.line import Line as Line
-    from lib_ti.inspect.table import Table as Table
-    from lib_ti.library.conversion import Conversion, Form
+    from lib_ti.library.conversion import Conversion
     from lib_ti.library.listing import Entry as Entry
     from lib_ti.library.listing import Library
     from lib_ti.library.named import FolderEmbeddings
@@ -38,7 +37,8 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.vectors import Placed
     from lib_ti.remake import RemakeResult as RemakeResult
-    from lib_ti.training.plan import Plan
+    from lib_ti.training.plan import Outline as Outline
+    from lib_ti.training.plan import Plan as Plan
 
 
 Source: TypeAlias = "Path | str | Embedding"
@@ -47,18 +47,40 @@ Source: TypeAlias = "Path | str | Embedding"
 
 @cache
 def shared_app(make_host: Callable[[], Host]) -> App:
-    """One for each kind of host: a WebUI that builds its page anew finds the running job again."""
+    """The one App of a kind of host, by the function that makes it: a WebUI that builds its page anew finds the running job again."""
     return App(make_host())
 
 
 class App:
+    """All that TI Lab does, on one host and the model that it has loaded.
+
+    Settings come as config objects, which `build_config` makes of what a form, a command or a request holds. Whatever a user may
+    have got wrong is a `TIError`; anything else that is raised is a bug. Except for `start_training` and what belongs to jobs,
+    methods work in the caller's thread until they are done.
+
+    Args:
+        host: What has the model: an adapter's host, or any other that answers the protocols of `lib_ti.host`.
+
+    Attributes:
+        host: As given.
+        jobs: Trainings, one at a time; `jobs.snapshot` is what a page shows of the newest.
+        pictures: What is done with folders of pictures, in jobs apart from training.
+        library_job: A whole library remade for the loaded model, in a job apart from training.
+        submitted: The settings of the newest training by dotted path, which a page that is built anew shows.
+
+    Example:
+        >>> from lib_ti.adapters.detect import open_standalone
+        >>> app = App(open_standalone("demo", "cpu", "fp32", Path("outputs"), Path("outputs/logs")))
+        >>> app.create(CreateConfig("my-cat", init="cat", vectors=2)).path
+        PosixPath('outputs/my-cat.safetensors')
+    """
+
     def __init__(self, host: Host) -> None:
         self.host = host
         self.jobs = Jobs()
         self.pictures = PictureFolders(host)
         self.library_job = LibraryJob(host, self.library, self.remake)
         self.submitted: dict[str, Any] = {}
-        """The settings of the newest training, which a page that is built anew shows."""
         # Kept from one request to the next. Pages, API and job are threads of their own: a whole is put in place, and what was
         # looked at is what is used.
         self._words: tuple[tuple[str, ...], Dictionary] | None = None
@@ -73,25 +95,42 @@ class App:
         return self.host.model()
 
     def pending_model(self) -> str:
-        """The name of the chosen checkpoint while it is not loaded; else ""."""
+        """The name of the chosen checkpoint while it is not loaded (a host may wait until it is needed); else ""."""
         return self.host.pending_model() if isinstance(self.host, LateHost) else ""
 
     def embeddings_folder(self, folder: str = "") -> Path:
+        """`folder` as a path, or the host's own embeddings folder where it is empty."""
         return Path(folder) if folder else self.host.embeddings_folder()
 
     def templates(self) -> list[str]:
-        """Names of the prompt templates: the user's own and ours."""
+        """Names of the prompt templates, sorted: the user's own and ours."""
         from lib_ti.dataset.template import known_templates
 
         return sorted(known_templates(self.host.template_folders()))
 
-    def create(self, values: Mapping[str, Any]) -> Result:
-        """Make a new embedding from flat or nested `CreateConfig` values and save it."""
+    def create(self, config: CreateConfig) -> Result:
+        """Make a new embedding of words, of another file, of zeros or at random, and save it; prompts know it at once.
+
+        Args:
+            config: Its name, its start and where it goes.
+
+        Returns:
+            The file, its family and rows, and notes such as which words found no room.
+
+        Raises:
+            InvalidConfig: The name cannot be a file's or a prompt's word, the words are none, or the family has no such file form.
+            InvalidEmbedding: The file to start from cannot be read, or does not fit the model.
+            EmbeddingExists: A file of this name is there, and `config.overwrite` is not set.
+            HostError: No model is loaded.
+
+        Example:
+            >>> app.create(CreateConfig("my-cat", init="cat", vectors=2)).vectors
+            2
+        """
         from lib_ti.create import create_embedding, new_embedding_path
         from lib_ti.formats.files import save_embedding
         from lib_ti.library.result import report_result
 
-        config = build_config(CreateConfig, values)
         path = new_embedding_path(self.embeddings_folder(config.folder), config, self.host)
         embedding = create_embedding(self.host, config)
         save_embedding(embedding, path, overwrite=config.overwrite)
@@ -99,46 +138,100 @@ class App:
         return report_result(embedding, path, self.host, self.host.embeddings_folder())
 
     def check_expression(self, text: str) -> Check:
-        """What `text` would give, without computing it: rows and advice, or the error. Quick enough for every keystroke."""
+        """What an expression would give, without computing it. Quick enough for every keystroke.
+
+        Args:
+            text: An expression, such as ``"'cat'*0.5 + 'dog'"``.
+
+        Returns:
+            The number of rows and advice on what may not be meant, or the InvalidText that evaluating it would raise, as `error`.
+        """
         from lib_ti.merge.check import check_expression
 
         known = self._known_embeddings(quick=True)
         return check_expression(text, self.host.model(), known.headers, self._dictionary(known))
 
-    def merge(self, values: Mapping[str, Any]) -> list[Result]:
-        """Evaluate an expression by `MergeConfig` values and save it; several files where it is split."""
+    def merge(self, config: MergeConfig) -> list[Result]:
+        """Evaluate an expression on the loaded model, edit the result, and save it; prompts know it at once.
+
+        Args:
+            config: The expression, the edits (arc, zero rows, collapse, length), and the file's name, folder and form.
+
+        Returns:
+            One result a file: several where `config.over` is "split" and there are over 75 rows.
+
+        Raises:
+            InvalidText: The expression cannot be read or evaluated; the error has the place.
+            InvalidConfig: The result has over 75 rows and is not to be cropped or split, or the name cannot be used.
+            EmbeddingExists: A file of this name is there, and `config.overwrite` is not set.
+
+        Example:
+            >>> app.merge(MergeConfig("'cat'*0.5 + 'dog'", "catdog"))[0].vectors
+            1
+        """
         from lib_ti.merge.build import save_merge
 
-        config, known = build_config(MergeConfig, values), self._known_embeddings()
+        known = self._known_embeddings()
         words, library = self._dictionary(known), self.host.embeddings_folder()
-        made = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
+        results = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
         self.host.refresh_embeddings()
-        return made
+        return results
 
-    def build_merge(self, values: Mapping[str, Any]) -> list[Embedding]:
-        """What `merge` would save, edits and all, without a file; a name need not be chosen yet, nor is a long one refused."""
+    def build_merge(self, config: MergeConfig) -> list[Embedding]:
+        """What `merge` would save, edits and all, without a file.
+
+        Args:
+            config: As for `merge`; its name is given to the result.
+
+        Returns:
+            One embedding a file. Over 75 rows are shown whole where `merge` would refuse them. Raises InvalidText.
+        """
         from lib_ti.merge.build import build_edited
         from lib_ti.merge.edits import fit_to_chunk
 
-        config = build_config(MergeConfig, {**values, "name": values.get("name") or "merged"})
         known = self._known_embeddings()
         merged = build_edited(self.host, config, known, self._dictionary(known))
         if config.over == "refuse":
             return [merged]
         return fit_to_chunk(merged, "crop" if config.over == "crop" else "split")
 
-    def remake(self, paths: Sequence[Path], values: Mapping[str, Any]) -> Generator[RemakeResult, None, None]:
-        """Make files again for the loaded model by their recipes and `AgainConfig` values: each as it is done, or why not."""
+    def remake(self, paths: Sequence[Path], config: RemakeConfig) -> Generator[RemakeResult, None, None]:
+        """Make files again for the loaded model, by the recipes that they carry.
+
+        Args:
+            paths: Files that were merged or created. What others are made of is remade first.
+            config: Name (with ``[name]`` and ``[model]``) and folder of the new files, and whether they replace others.
+
+        Yields:
+            What became of each file as it is done: its new form, or the fault. Close the generator to stop early; prompts know
+            what is done by then.
+        """
         from lib_ti.remake import remake_files
 
-        config, known = build_config(RemakeConfig, values), self._known_embeddings()
         try:
-            yield from remake_files(self.host, paths, config, known)
+            yield from remake_files(self.host, paths, config, self._known_embeddings())
         finally:
             self.host.refresh_embeddings()
 
     def inspect(self, source: Source, by: Grouping = "vectors", nearest: int = 5) -> Inspection:
-        """Typed text is an expression where it begins with a quote, else a plain text."""
+        """What vectors are like: figures of every line, and the tokens nearest to every vector.
+
+        Args:
+            source: A file, an embedding, or typed text: an expression where that begins with a quote, else a plain text.
+            by: What has a line of its own; files and expressions know "none" and "vectors" alone.
+            nearest: How many tokens to name for each vector.
+
+        Returns:
+            The vectors, [V, D] float32 by encoder, and a table for each encoder.
+
+        Raises:
+            InvalidText: The text is empty, or the expression cannot be evaluated.
+            InvalidEmbedding: The file cannot be read, or does not fit the loaded model.
+
+        Example:
+            >>> app.inspect("'cat'", nearest=1).tables[0].rows[0].nearest[0].text
+            'cat'
+        """
         from lib_ti.inspect.inspection import inspect_embedding, inspect_typed
 
         if not isinstance(source, str):
@@ -146,19 +239,43 @@ class App:
         return inspect_typed(source, self.host, self._known_embeddings(), by, nearest)
 
     def draw_heatmap(self, inspection: Inspection, dark: bool = False) -> bytes:
-        """A PNG."""
+        """The vectors as a heat map with bars: the bytes of a PNG, on a light or a `dark` ground. Raises TIError without matplotlib."""
         from lib_ti.inspect.heatmap import draw_heatmap
 
         return draw_heatmap(inspection, dark)
 
     def compare(self, first: Source, second: Source) -> dict[str, list[RowPair]]:
-        """Row by row, by encoder."""
+        """Two embeddings, row by row.
+
+        Args:
+            first, second: Files, expressions or embeddings, each fitted to the loaded model.
+
+        Returns:
+            By encoder, as many pairs as both have rows: cosine (None beside a row of zeros), L2 distance and both L2 lengths.
+
+        Raises:
+            InvalidEmbedding, InvalidText: One of them cannot be read, evaluated, or fitted.
+        """
         from lib_ti.inspect.compare import compare_embeddings
 
         return compare_embeddings(self._embedding(first), self._embedding(second))
 
     def compare_with_text(self, source: Source, text: str, prompt: str = "[name]") -> Sameness:
-        """Whether prompts with the embedding mean the same as prompts with `text` in its place. Raises Busy while the model trains."""
+        """Whether prompts with an embedding mean the same to the model as prompts with a text in its place.
+
+        Args:
+            source: A file, an expression or an embedding.
+            text: What may mean the same.
+            prompt: Has ``[name]`` where either is put.
+
+        Returns:
+            The largest difference of the conditioning and the largest number in it, by the host's keys; `same` to within what
+            half precision rounds.
+
+        Raises:
+            Busy: The model is training, and such a comparison needs it for itself.
+            InvalidText: The prompt has no ``[name]``, or the model does not see all vectors of it.
+        """
         from lib_ti.inspect.compare import compare_with_text
 
         if self.jobs.snapshot.active:
@@ -168,73 +285,154 @@ class App:
         return compare_with_text(self.host, self._embedding(source), text, prompt)
 
     def decompose(self, source: Source, most: int = 4) -> Decomposition:
-        """The few tokens, at most `most` a vector, that come nearest: an expression to edit and merge again."""
+        """The few tokens whose weighted sum comes nearest to each vector.
+
+        Args:
+            source: A file, an expression or an embedding.
+            most: Tokens a vector, at most.
+
+        Returns:
+            An expression to edit and merge again, and by encoder the share of each vector's length that it leaves unexplained.
+        """
         from lib_ti.inspect.decompose import decompose
 
         return decompose(self._embedding(source), self.host, self._dictionary(self._known_embeddings()), most)
 
-    def convert(
-        self,
-        sources: Sequence[Path],
-        form: Form,
-        out: Path,
-        family: Literal["sd1", "sdxl"] | None = None,
-        clip_g: str = "",
-        overwrite: bool = False,
-    ) -> Conversion:
-        """Files and folders into `form`, and to `family` if one is named; SDXL's clip_g is zero, or made of the text `clip_g`."""
+    def convert(self, sources: Sequence[Path], config: ConvertConfig) -> Conversion:
+        """Files and folders into another form, and to another family if one is named.
+
+        Args:
+            sources: Files; folders with all that is under them. A LoRA's bundled embeddings become a file each.
+            config: Form, family, folder; SDXL's clip_g is zero, or made of the words `config.clip_g` on the loaded model.
+
+        Returns:
+            What was written, with notes of what was lost or assumed, and a fault for what could not be: nothing is raised for it.
+        """
         from lib_ti.embedding.families import ClipG
         from lib_ti.library.conversion import convert_files
         from lib_ti.merge.vectors import clip_g_of
 
-        known = self._known_embeddings()
-        second = ClipG(clip_g, lambda rows: clip_g_of(clip_g, rows, self.host, known)) if clip_g else None
-        return convert_files(sources, form, out, family, second, overwrite)
+        known, words = self._known_embeddings(), config.clip_g
+        second = ClipG(words, lambda rows: clip_g_of(words, rows, self.host, known)) if words else None
+        out = self.embeddings_folder(config.folder)
+        return convert_files(sources, config.form, out, config.wanted_family, second, config.overwrite)
 
     def library(self, folder: str = "", typed: str = "", quick: bool = False) -> list[Entry]:
-        """The embeddings of a folder by their headers, those alone that hold every word of `typed`.
+        """The embeddings of a folder and of those in it, by their headers; copies of runs are left out.
 
-        `quick` is for while one types: the folder is not walked again where nothing in it was made, renamed or deleted.
+        Args:
+            folder: Empty is the host's own.
+            typed: Words that must all stand somewhere in an entry: in its name, model, recipe …
+            quick: For while one types: the folder is not walked again where nothing in it was made, renamed or deleted.
+
+        Returns:
+            One entry a file; a file that cannot be read is one too, with its fault.
         """
         from lib_ti.library.listing import filter_entries
 
         return filter_entries(self._entries(self.embeddings_folder(folder), quick), typed)
 
     def entry(self, path: Path) -> Entry:
-        """What the header of one file tells."""
+        """What the header of one file tells; a fault is told in the entry."""
         from lib_ti.library.listing import read_entry
 
         return read_entry(path)
 
-    def preflight(self, values: Mapping[str, Any]) -> Plan:
-        """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
+    def outline(self, config: TrainConfig) -> Outline:
+        """As much of a plan as needs no picture to be opened: what can be refused at once is.
+
+        Args:
+            config: All settings of the run.
+
+        Returns:
+            What `plan`, `train` and `start_training` take in the place of the config, so that nothing is done twice.
+
+        Raises:
+            InvalidConfig: Settings do not go together with the model or with an earlier run.
+            InvalidDataset: Template or folder cannot be used, with every fault of them.
+            EmbeddingExists: A trained embedding of this name would be lost.
+            InvalidEmbedding: The one to go on from cannot be read, or does not fit the model.
+            HostError: No model is loaded.
+        """
+        from lib_ti.training.plan import outline_training
+
+        return outline_training(self.host, config)
+
+    def plan(self, run: TrainConfig | Outline, emit: Emit = ignore) -> Plan:
+        """Validate settings and pictures without a step of training: every picture is decoded once.
+
+        Args:
+            run: All settings of the run, or their outline.
+            emit: Hears how far the pictures are.
+
+        Returns:
+            What the run would do; `plan.lines()` says it in words. `train` takes it as it is.
+
+        Raises:
+            InvalidDataset: With every fault of every picture, besides what `outline` raises.
+
+        Example:
+            >>> plan = app.plan(build_config(TrainConfig, {"embedding.name": "my-cat", "data.folder": "pictures"}))
+            >>> plan.first_step, plan.last_step
+            (0, 100000)
+        """
         from lib_ti.training.plan import plan_training
 
-        return plan_training(self.host, build_config(TrainConfig, values))
+        return plan_training(self.host, run, emit)
 
-    def train(self, values: Mapping[str, Any], emit: Emit, control: Control) -> Path:
-        """Train in this thread until done or stopped; the saved embedding's path."""
+    def train(self, run: TrainConfig | Outline | Plan, emit: Emit, control: Control) -> Path:
+        """Train in this thread until the last step, or until `control.stop()`.
+
+        Args:
+            run: A plan, or what one is made of first.
+            emit: Is called with every event, from this thread.
+            control: Tells the run from any thread to stop, pause, save a copy or draw a preview.
+
+        Returns:
+            The path of the embedding, which is saved if a step was begun.
+
+        Raises:
+            InvalidConfig, InvalidDataset, EmbeddingExists, InvalidEmbedding: As `plan`, before anything is written.
+            TrainingFailed: It cannot go on; the last good vectors are saved.
+            HostError: The host cannot go on, or has another model by now.
+        """
+        from lib_ti.training.plan import Plan
         from lib_ti.training.run import train
 
         try:
-            return train(self.host, build_config(TrainConfig, values), emit, control)
+            return train(self.host, run if isinstance(run, Plan) else self.plan(run, emit), emit, control)
         finally:
             self.host.refresh_embeddings()  # a run that fails saves its last good vectors too
 
-    def start_training(self, values: Mapping[str, Any]) -> Job:
-        """Train in a job of its own; faults of the settings are raised here and now. Raises Busy while another job runs."""
-        config = build_config(TrainConfig, values)
-        job = self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(values, emit, control))
+    def start_training(self, run: TrainConfig | Outline | Plan) -> Job:
+        """`train` in a job of its own, which nothing but `job.control` and the program's end stops.
+
+        Args:
+            run: A plan, or what one is made of first, in the job.
+
+        Returns:
+            The job: `job.snapshot` at any time, `job.wait()` for its end, `job.error` for what it raised. Raises Busy.
+        """
+        config = run if isinstance(run, TrainConfig) else run.config
+        job = self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(run, emit, control))
         self.submitted = config_values(config)
         return job
 
     def load_embedding(self, path: Path) -> Embedding:
+        """A file of any layout: its vectors are [V, D] float32 by encoder. Raises InvalidEmbedding."""
         from lib_ti.formats.files import load_embedding
 
         return load_embedding(path)
 
     def generate(self, request: ImageRequest) -> Image:
-        """A picture; expressions in its prompts are evaluated on the loaded model. Raises InvalidText."""
+        """An RGB picture, by prompts that may name embeddings and hold expressions.
+
+        Args:
+            request: Prompts, size in pixels (0 is the model's own), seed and sampler.
+
+        Raises:
+            InvalidText: An expression in a prompt cannot be evaluated on the loaded model.
+        """
         from lib_ti.expression.prompt import may_hold_expression
 
         if not may_hold_expression(request.prompt + request.negative):
@@ -245,15 +443,16 @@ class App:
         return self.host.generate(*evaluate_prompts(request, self.host, known, self._dictionary(known)))
 
     def place_expressions(self, prompts: Sequence[str]) -> tuple[list[str], Placed]:
-        """For a host that makes its pictures itself: prompts with words in place of the expressions, and what these words
-        stand for on the loaded model, [V, D] by word and encoder. Raises InvalidText."""
+        """For a host that makes its pictures itself: `prompts` with words in place of their expressions, and what these words
+        stand for on the loaded model, [V, D] float32 by word and encoder. Raises InvalidText.
+        """
         from lib_ti.merge.vectors import place_expressions
 
         known = self._known_embeddings()
         return place_expressions(prompts, self.host, known, self._dictionary(known))
 
     def count_rows(self, expression: str) -> int:
-        """Raises InvalidText."""
+        """Of the result of an expression, which is not computed. Raises InvalidText."""
         check = self.check_expression(expression)
         if check.error:
             raise check.error

@@ -69,6 +69,13 @@ class FaultList(TIError):
         super().__init__(self.title + "".join("\n  " + str(fault).replace("\n", "\n  ") for fault in self.faults))
 
 
+def faults_of(error: BaseException | None) -> tuple[Fault, ...]:
+    """What an error tells by place: all its faults, or the one at its `where`; nothing where it names none."""
+    if isinstance(error, FaultList):
+        return error.faults
+    return (Fault(error.where, error.message, error.hint),) if isinstance(error, TIError) and error.where else ()
+
+
 class InvalidConfig(FaultList):
     title = "These settings cannot be used:"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lib_ti.config.embeddings import RemakeConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.events import Emit, Finished, Status
 from lib_ti.jobs.job import Job, Jobs
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from lib_ti.remake import RemakeResult
 
     List = Callable[..., Sequence[Entry]]
-    Make = Callable[[Sequence[Path], Mapping[str, Any]], Generator[RemakeResult, None, None]]
+    Remake = Callable[[Sequence[Path], RemakeConfig], Generator[RemakeResult, None, None]]
 
 
 @dataclass(frozen=True)
@@ -40,31 +39,30 @@ class Progress:
 
 
 class LibraryJob:
-    """`library` and `make` are the App's. `jobs` are apart from training: as with merges, neither waits for the other."""
+    """`library` and `remake` are the App's. `jobs` are apart from training: as with merges, neither waits for the other."""
 
-    def __init__(self, host: Host, library: List, make: Make) -> None:
-        self._host, self._library, self._make = host, library, make
+    def __init__(self, host: Host, library: List, remake: Remake) -> None:
+        self._host, self._library, self._remake = host, library, remake
         self.jobs = Jobs()
         self.progress = Progress()
 
-    def start(self, values: Mapping[str, Any], typed: str = "", admit: Callable[[Path], bool] = lambda _: True) -> Job:
-        """Make by `AgainConfig` values all files of the library that hold the words `typed`, that `admit` lets pass and that are
-        not of the loaded model. Faults of the values are raised here and now. Raises Busy while another one runs."""
-        build_config(RemakeConfig, values)
+    def start(self, config: RemakeConfig, typed: str = "", admit: Callable[[Path], bool] = lambda _: True) -> Job:
+        """Remake all files of the library that hold the words `typed`, that `admit` lets pass and that are not of the loaded
+        model. Raises Busy while another one runs."""
 
         def find() -> list[Path]:
             model = self._host.model()  # loaded now, where it is not yet
             entries = [entry for entry in self._library(typed=typed) if entry.header and admit(entry.path)]
             return [entry.path for entry in entries if entry.match(model) != "this"]
 
-        return self.jobs.start("Make again", lambda emit, control: self._work(find, values, emit, control))
+        return self.jobs.start("Make again", lambda emit, control: self._work(find, config, emit, control))
 
-    def _work(self, find: Callable[[], list[Path]], values: Mapping[str, Any], emit: Emit, control: Control) -> None:
+    def _work(self, find: Callable[[], list[Path]], config: RemakeConfig, emit: Emit, control: Control) -> None:
         self.progress = Progress()
         paths, began = find(), time.monotonic()
         self.progress = Progress(len(paths))
-        with closing(self._make(paths, values)) as made:
-            while not control.stopping and (one := next(made, None)):
+        with closing(self._remake(paths, config)) as results:
+            while not control.stopping and (one := next(results, None)):
                 done = (*self.progress.done, one)
                 self.progress = replace(self.progress, done=done, seconds=time.monotonic() - began)
                 emit(Status(one.path.stem, len(done) / len(paths)))

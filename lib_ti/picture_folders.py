@@ -1,14 +1,13 @@
-"""What tab and command line do with folders of pictures: prepare them, look at them, caption them, prove them."""
+"""What tab and command line do with folders of pictures: prepare them, look at them, caption them, validate them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.train import DataPart
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import TIError
 from lib_ti.events import Emit, Finished, Saved, Status, Warned
@@ -35,15 +34,15 @@ class PictureFolders:
     def captioners(self) -> list[str]:
         return self.host.captioners() if isinstance(self.host, Captioner) else []
 
-    def prepare(self, values: Mapping[str, Any], emit: Emit, control: Control) -> Path:
-        """Prepare by `DatasetConfig` values in this thread until done or stopped; the folder with the result.
+    def prepare(self, config: DatasetConfig, emit: Emit, control: Control) -> Path:
+        """Prepare in this thread until done or stopped; the folder with the result.
 
         Raises InvalidConfig before anything is written.
         """
         from lib_ti.dataset.folder import typed_path
         from lib_ti.dataset.prepare import prepare_pictures
 
-        config, model = build_config(DatasetConfig, values), self._model()
+        model = self._model()
         native = model.native_size if model else SIDE
 
         def progress(report: Report, name: str) -> None:
@@ -59,10 +58,9 @@ class PictureFolders:
         emit(Finished(report.done, folder, stopped=report.done < report.total))
         return folder
 
-    def start_preparing(self, values: Mapping[str, Any]) -> Job:
-        """In a job of its own; faults of the settings are raised here and now. Raises Busy while another one runs."""
-        build_config(DatasetConfig, values)
-        return self.jobs.start("Prepare pictures", lambda emit, control: self.prepare(values, emit, control))
+    def start_preparing(self, config: DatasetConfig) -> Job:
+        """`prepare` in a job of its own. Raises Busy while another one runs."""
+        return self.jobs.start("Prepare pictures", lambda emit, control: self.prepare(config, emit, control))
 
     def album(self, folder: str, page: int = 0) -> Album:
         """Raises InvalidDataset."""

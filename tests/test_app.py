@@ -7,6 +7,7 @@ import torch
 
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.app import App
+from lib_ti.config.embeddings import ConvertConfig, MergeConfig
 from lib_ti.errors import InvalidText
 from lib_ti.formats.files import load_embedding
 from lib_ti.library.named import FolderEmbeddings
@@ -19,8 +20,8 @@ def app(tmp_path: Path) -> App:
 
 
 def merge(app: App, expression: str, name: str) -> Path:
-    (made,) = app.merge({"expression": expression, "name": name})
-    return made.path
+    (result,) = app.merge(MergeConfig(expression, name))
+    return result.path
 
 
 def test_a_merge_is_saved_and_can_be_named_in_the_next(app: App) -> None:
@@ -72,7 +73,7 @@ def test_sd1_files_become_sdxl_with_a_text_for_clip_g(tmp_path: Path) -> None:
     app = App(ToyHost(tmp_path, "sdxl"))
     save = App(ToyHost(tmp_path, "sd1"))
     path = merge(save, "'red round'", "first")
-    done = app.convert([path], "safetensors", tmp_path / "out", "sdxl", "green")
+    done = app.convert([path], ConvertConfig(folder=str(tmp_path / "out"), family="sdxl", clip_g="green"))
     assert done.faults == ()
     made = load_embedding(done.written[0].target)
     assert torch.equal(made.vectors["clip_g"][0], app.host.token_vectors(app.host.tokenize("green"), "clip_g")[0])

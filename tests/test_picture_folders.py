@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.train import DataPart
+from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import Busy, HostError, InvalidConfig, InvalidDataset
 from lib_ti.events import Event, Finished, Saved, Warned, ignore
@@ -36,11 +38,15 @@ def values(tmp_path: Path) -> dict[str, object]:
     return {"folders.source": str(folder), "folders.destination": str(tmp_path / "out")}
 
 
+def config(values: dict[str, object], **changes: object) -> DatasetConfig:
+    return build_config(DatasetConfig, {**values, **changes})
+
+
 def test_the_hosts_captioners_and_size_are_used(tmp_path: Path, values: dict[str, object]) -> None:
     pictures, events = PictureFolders(CaptioningHost(tmp_path)), list[Event]()
     assert pictures.captioners() == ["BLIP"]
     values |= {"captions.by": "BLIP", "focal.on": True}
-    out = pictures.prepare(values, events.append, Control())
+    out = pictures.prepare(config(values), events.append, Control())
     assert (out / "00001-0-thing.txt").read_text() == "BLIP: 64 wide"
     assert [(event.step, event.kind) for event in events if isinstance(event, Saved)] == [
         (2, "pictures"),
@@ -51,17 +57,17 @@ def test_the_hosts_captioners_and_size_are_used(tmp_path: Path, values: dict[str
 
 
 def test_without_a_host_there_are_names_and_512_pixels(values: dict[str, object]) -> None:
-    out = PictureFolders().prepare({**values, "captions.by": "file names", "focal.on": True}, ignore, Control())
+    out = PictureFolders().prepare(config(values, **{"captions.by": "file names", "focal.on": True}), ignore, Control())
     assert (out / "00001-0-thing.txt").read_text() == "thing"
     assert Image.open(out / "00001-0-thing.png").size == (512, 512)
     with pytest.raises(InvalidConfig, match="there is no 'BLIP' here"):
-        PictureFolders().prepare({**values, "captions.by": "BLIP"}, ignore, Control())
+        PictureFolders().prepare(config(values, **{"captions.by": "BLIP"}), ignore, Control())
 
 
 def test_a_captioner_that_fails_ends_the_job_with_its_reason(tmp_path: Path, values: dict[str, object]) -> None:
     Image.new("RGB", (13, 13)).save(Path(str(values["folders.source"])) / "0.png")
     pictures = PictureFolders(CaptioningHost(tmp_path))
-    job = pictures.start_preparing({**values, "captions.by": "BLIP"})
+    job = pictures.start_preparing(config(values, **{"captions.by": "BLIP"}))
     assert job.wait(30)
     assert job.snapshot.state == "failed"
     assert job.snapshot.failure is not None
@@ -80,10 +86,10 @@ def test_a_preparation_is_stopped_and_a_second_one_is_refused_meanwhile(
             return "words"
 
     pictures = PictureFolders(Slow(tmp_path))
-    job = pictures.start_preparing({**values, "captions.by": "BLIP"})
+    job = pictures.start_preparing(config(values, **{"captions.by": "BLIP"}))
     assert Slow.asked.wait(30)
     with pytest.raises(Busy, match="Prepare pictures is still running"):
-        pictures.start_preparing(values)
+        pictures.start_preparing(config(values))
     job.control.stop()
     Slow.go_on.set()
     assert job.wait(30)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.host import ModelInfo
@@ -36,12 +37,12 @@ def new(tmp_path: Path) -> App:
 
 
 def merge(app: App, expression: str, name: str, **edits: Any) -> list[Path]:
-    return [made.path for made in app.merge({"expression": expression, "name": name, **edits})]
+    return [result.path for result in app.merge(MergeConfig(expression, name, **edits))]
 
 
 def again(app: App, *paths: Path, **values: Any) -> dict[str, str]:
     """Faults, or what was noted, by name; "" for nothing at all."""
-    done = list(app.remake(paths, {"overwrite": True, **values}))
+    done = list(app.remake(paths, RemakeConfig(**{"overwrite": True, **values})))
     return {one.path.stem: one.fault or " ".join(one.made.notes if one.made else ["?"]) for one in done}
 
 
@@ -74,9 +75,9 @@ def test_it_is_what_the_same_merge_gives_on_the_new_model(app: App, new: App, ed
 
 def test_what_was_created_from_words_is_made_again(app: App, new: App) -> None:
     values = {"init": "red round", "vectors": 3}
-    path = app.create({"name": "words", **values}).path
+    path = app.create(CreateConfig("words", **values)).path
     assert again(new, path) == {"words": ""}
-    assert torch.equal(vectors(path), vectors(new.create({"name": "wanted", **values}).path))
+    assert torch.equal(vectors(path), vectors(new.create(CreateConfig("wanted", **values)).path))
 
 
 def test_each_part_of_a_split_stays_that_part(app: App, new: App) -> None:
@@ -110,7 +111,7 @@ def test_nothing_is_overwritten_unless_asked_and_a_name_can_be_chosen(app: App, 
 def test_files_of_one_name_do_not_overwrite_each_others_new_form(app: App, new: App, tmp_path: Path) -> None:
     (path,) = merge(app, "'red'", "mix")
     (other,) = merge(app, "'blue'", "mix", folder=str(tmp_path / "other"))
-    done = list(new.remake([path, other], {"overwrite": True, "folder": str(tmp_path / "out")}))
+    done = list(new.remake([path, other], RemakeConfig(overwrite=True, folder=str(tmp_path / "out"))))
     assert [one.made is not None for one in done] == [True, False]
     assert "exists already" in done[1].fault
 

@@ -1,274 +1,275 @@
-"""What the API answers, as /docs shows it."""
+"""What the API answers: JSON made of the dataclasses that hold the data, and its description in /docs."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
-
-from pydantic import BaseModel, Field
-
-
-class Answer(BaseModel):
-    # No docstring: pydantic 1 would show it in /docs for all that have none.
-    def __init__(self, **values: Any) -> None:
-        super().__init__(**sendable(values))
-
-
-class EncoderAnswer(Answer):
-    name: str = Field(description="clip_l, clip_h or clip_g.")
-    width: int
-
-
-class ModelAnswer(Answer):
-    """The checkpoint that is loaded."""
-
-    name: str
-    short_hash: str = Field(description="First 10 digits of the file's SHA-256; empty where it is not known.")
-    family: str = Field(description="sd1, sd2 or sdxl.")
-    encoders: list[EncoderAnswer]
-    prediction_type: str = Field(description="epsilon or v_prediction.")
-    native_size: int = Field(description="Side in pixels of the pictures it was trained on.")
-
-
-class ResultAnswer(Answer):
-    """A file that was written."""
-
-    file: str
-    family: str | None
-    vectors: int
-    notes: list[str] = Field(description="What was left out, and what its name will surprise with in prompts.")
-
-
-class AdviceAnswer(Answer):
-    message: str
-    hint: str
-
-
-class CheckAnswer(Answer):
-    """What an expression would give."""
-
-    rows: int | None = Field(description="Vectors of the result; null where it cannot be read.")
-    advice: list[AdviceAnswer]
-    error: str = Field(description="Why it cannot be read, with a caret under the place; else empty.")
-    span: list[int] | None = Field(description="From which character to which it cannot be read.")
-
-
-class LineAnswer(Answer):
-    first: int = Field(description="The first of its vectors, counted from 0.")
-    vectors: int
-    text: str
-    tokens: list[int]
-
-
-class FiguresAnswer(Answer):
-    min: float | None
-    max: float | None
-    sum: float | None
-    abs_sum: float | None
-    length: float | None = Field(description="L2 length; of several vectors, the mean of theirs.")
-    std: float | None
-
-
-class NearestAnswer(Answer):
-    token: int
-    text: str
-    cosine: float | None
-
-
-class VectorAnswer(Answer):
-    length: float | None
-    too_long: bool = Field(description="Over 10 times as long as the vocabulary's mean: drowns its neighbours.")
-    nearest: list[NearestAnswer]
-
-
-class TableAnswer(Answer):
-    encoder: str
-    width: int
-    vocabulary_length: float | None = Field(description="Mean L2 length of all tokens' vectors.")
-    figures: list[FiguresAnswer] = Field(description="One for each line.")
-    rows: list[VectorAnswer] = Field(description="One for each vector.")
-
-
-class PairAnswer(Answer):
-    cosine: float | None
-    distance: float | None
-    lengths: list[float | None]
-
-
-class SameAnswer(Answer):
-    same: bool
-    largest: dict[str, float | None] = Field(description="Largest difference of the conditioning.")
-    scale: dict[str, float | None] = Field(description="Its largest number, to measure that by.")
-
-
-class InspectAnswer(Answer):
-    title: str
-    lines: list[LineAnswer]
-    encoders: list[TableAnswer]
-    notes: list[str]
-    warnings: list[str]
-    compared: dict[str, list[PairAnswer]] | None = Field(
-        default=None, description="With `other`, vector by vector, by encoder."
-    )
-    same_as: SameAnswer | None = None
-
-
-class DecomposeAnswer(Answer):
-    expression: str = Field(description="To edit and merge again.")
-    residuals: dict[str, list[float | None]] = Field(
-        description="By encoder, the share of each vector's length that is left unexplained."
-    )
-
-
-class ConvertedAnswer(Answer):
-    file: str
-    notes: list[str] = Field(description="What was lost or assumed.")
-
-
-class ConvertAnswer(Answer):
-    written: list[ConvertedAnswer]
-    faults: list[str] = Field(description="What of a bundle could not be converted.")
-
-
-class LibraryEntry(Answer):
-    file: str = Field(description="Path in the embeddings folder, as other requests take it.")
-    name: str
-    family: str
-    vectors: int | None
-    step: int | None
-    date: str = Field(description="When it was made, else when its file was changed, ISO 8601.")
-    made_on: str = Field(description="The model's name.")
-    made_on_hash: str
-    recipe: str = Field(description="How it was made, in a few words.")
-    match: str | None = Field(description="For the loaded model: this, other (of its family), unknown or misfit.")
-    thumbnail: bool
-    namesakes: list[str] = Field(description="Other files of its name; prompts use only one of them.")
-    fault: str = Field(description="Why it cannot be read; else empty.")
-
-
-class LibraryAnswer(Answer):
-    folder: str
-    embeddings: list[LibraryEntry]
-
-
-class HeaderAnswer(LibraryEntry):
-    """All that is known of a file without its numbers."""
-
-    layout: str
-    widths: dict[str, int]
-    recipe_full: dict[str, Any]
-    token_tables: dict[str, str]
-    notes: list[str]
-
-
-class PlanAnswer(Answer):
-    """What a training would do."""
-
-    lines: list[str] = Field(description="The plan in words.")
-    warnings: list[str]
-    first_step: int
-    last_step: int
-    steps_per_epoch: int
-    pictures: int
-    embedding: str = Field(description="The file that it writes.")
-
-
-class PointAnswer(Answer):
-    step: int
-    steps: int = Field(description="Updates that this point stands for; the last of them is `step`.")
-    loss: float | None
-    low: float | None
-    high: float | None
-    rate: float | None
-
-
-class PreviewAnswer(Answer):
-    step: int
-    prompt: str
-    seed: int
-    file: str
-
-
-class FailureAnswer(Answer):
-    message: str
-    hint: str
-    expected: bool = Field(description="False for a bug, whose traceback is in the log.")
-
-
-class RemakeResultAnswer(Answer):
-    file: str
-    made: ResultAnswer | None = Field(description="Its new form.")
-    fault: str = Field(description="Why there is none; else empty.")
-
-
-class RemakeAnswer(Answer):
-    """The making again that goes on, else the one that was last."""
-
-    job: int = Field(description="Counts up with each job; 0 where there was none.")
-    state: str = Field(description="idle, planning, stopping, finished, stopped or failed.")
-    active: bool
-    total: int = Field(description="Files to make; those of the loaded model already are passed over.")
-    done: int
-    seconds_left: float | None
-    files: list[RemakeResultAnswer] = Field(description="Those that are done.")
-    failure: FailureAnswer | None
-
-
-class StatusAnswer(Answer):
-    """The run that goes on, else the one that ran last."""
-
-    job: int = Field(description="Counts up with each run; 0 where there was none.")
-    name: str
-    state: str = Field(description="idle, planning, running, paused, stopping, finished, stopped or failed.")
-    active: bool
-    status: str = Field(description="What it does now, such as encoding pictures.")
-    fraction: float | None = Field(description="How far that is, 0 to 1.")
-    model: str
-    first_step: int = Field(description="Updates that were done before this run began.")
-    step: int
-    last_step: int
-    epoch: int
-    loss: float | None
-    rate: float | None
-    norms: dict[str, float | None] = Field(description="Mean L2 length of the vectors by encoder.")
-    seconds_per_step: float | None
-    images_per_second: float | None
-    seconds_left: float | None
-    losses: list[PointAnswer]
-    preview: PreviewAnswer | None = Field(description="The newest; GET train/preview has the picture.")
-    result: str | None = Field(description="The embedding's file, once it is saved.")
-    failure: FailureAnswer | None
-
-
-class SavedAnswer(Answer):
-    step: int
-    kind: str = Field(description="embedding, copy, state, preview or plot.")
-    file: str
-
-
-class LogAnswer(Answer):
-    """What the run planned, warned of, wrote and drew."""
-
-    job: int
-    run_folder: str | None
-    plan: list[str]
-    warnings: list[str]
-    saved: list[SavedAnswer]
-    previews: list[PreviewAnswer]
-    settings: dict[str, Any] = Field(description="What it was started with, by dotted path.")
-    traceback: str = Field(description="Of a bug; else empty.")
-
-
-def sendable(value: Any) -> Any:
-    """With null for numbers that are not finite, and "?" for halves of characters, which names of files may hold: JSON has no
-    words for them."""
-    if isinstance(value, dict):
-        return {sendable(key): sendable(inner) for key, inner in value.items()}
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import cached_property
+from pathlib import Path
+from types import GenericAlias, NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import VERSION
+
+from lib_ti.errors import Fault
+from lib_ti.events import Failed, PreviewReady, Saved
+from lib_ti.expression.advice import Advice
+from lib_ti.host import EncoderInfo, ModelInfo
+from lib_ti.inspect.columns import Figures
+from lib_ti.inspect.facts import Decomposition, Nearest, Row, RowPair, Sameness, Table
+from lib_ti.inspect.line import Line
+from lib_ti.jobs.history import Point
+from lib_ti.jobs.snapshot import Snapshot
+from lib_ti.library.listing import Entry, Match
+from lib_ti.library.result import Result
+
+_TYPES = {str: "string", Path: "string", int: "integer", bool: "boolean"}
+_KNOWN: dict[type, Answer] = {}
+
+
+class Answer:
+    """A JSON object: what a program is told of a dataclass.
+
+    Args:
+        source: The dataclass; one that lies in another answer is told by the first answer that was made of its class. Or the
+            name of one that comes with torch, which no start of a server may wait for.
+        keys: Names of its fields and properties, in order; `key=name` where JSON calls it otherwise.
+        about: A sentence on the whole.
+        added: The types of keys besides, one or several keys a type; their values `of` is given, or the source has them.
+        described: A sentence on a key that its name does not explain.
+    """
+
+    def __init__(
+        self,
+        source: type | str,
+        keys: str = "",
+        about: str = "",
+        added: Mapping[str, Any] | None = None,
+        **described: str,
+    ) -> None:
+        self.about, self.described = about, described
+        self._names = {key: name or key for key, _, name in (word.partition("=") for word in keys.split())}
+        if isinstance(source, str):
+            self.title, self._kinds = source, dict[str, Any]()
+        else:
+            self.title, self._kinds = source.__name__, {key: _kind_of(source, self._names[key]) for key in self._names}
+            _KNOWN.setdefault(source, self)
+        self._kinds |= {key: kind for keys, kind in (added or {}).items() for key in keys.split()}
+
+    def of(self, source: Any, **added: Any) -> dict[str, Any]:
+        values = {key: getattr(source, self._names.get(key, key)) for key in self._kinds if key not in added} | added
+        return {key: plain(values[key]) for key in self._kinds}
+
+    def schema(self) -> dict[str, Any]:
+        properties = {key: _described(_schema(kind), self.described.get(key)) for key, kind in self._kinds.items()}
+        schema = {"type": "object", "title": self.title, "properties": properties, "required": list(properties)}
+        return _described(schema, self.about)
+
+
+def plain(value: Any) -> Any:
+    """In JSON's types; null for numbers that are not finite, and "?" for halves of characters, which names of files may hold:
+    JSON has no words for them."""
+    if type(value) in _KNOWN:
+        return _KNOWN[type(value)].of(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [sendable(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+    return str(value).encode(errors="replace").decode() if isinstance(value, (str, Path)) else value
 
 
-def texts(paths: Iterable[Any]) -> list[str]:
-    return [str(path) for path in paths]
+def schema_of(kind: Any) -> dict[str, Any]:
+    """Of an `Answer`, or of a type made of what an answer may hold."""
+    return kind.schema() if isinstance(kind, Answer) else _schema(kind)
+
+
+def many(answer: Answer) -> Any:
+    """The type of a list of them."""
+    return GenericAlias(list, (answer,))
+
+
+def _kind_of(source: type, name: str) -> Any:
+    found = getattr(source, name, None)
+    getter = found.func if isinstance(found, cached_property) else found.fget if isinstance(found, property) else None
+    return get_type_hints(getter)["return"] if getter else get_type_hints(source)[name]
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    origin, inner = get_origin(kind), get_args(kind)
+    if NoneType in inner:
+        (some,) = [one for one in inner if one is not NoneType]
+        return _or_null(schema_of(some))
+    if origin is Literal:
+        return {"type": "string", "enum": list(inner)}
+    if origin in (list, tuple):
+        return {"type": "array", "items": schema_of(inner[0])}
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": schema_of(inner[1])}
+    if is_dataclass(kind):
+        return _KNOWN[kind].schema()  # type: ignore[index]
+    if kind is float:  # null where it is not finite
+        return _or_null({"type": "number"})
+    return {} if kind is Any else {"type": _TYPES[kind]}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if VERSION.startswith("1."):  # the FastAPI of that age describes itself by OpenAPI 3.0, which has no type null
+        return {**schema, "nullable": True}
+    return schema if "anyOf" in schema else {"anyOf": [schema, {"type": "null"}]}
+
+
+def _described(schema: dict[str, Any], text: str | None) -> dict[str, Any]:
+    return {**schema, "description": text} if text else schema
+
+
+FAULT = Answer(Fault, "where message hint", where="A setting's dotted path, a file or a parameter.")
+ENCODER = Answer(EncoderInfo, "name width", name="clip_l, clip_h or clip_g.")
+MODEL = Answer(
+    ModelInfo,
+    "name short_hash family encoders prediction_type native_size",
+    "The checkpoint that is loaded.",
+    short_hash="First 10 digits of the file's SHA-256; empty where it is not known.",
+    native_size="Side in pixels of the pictures it was trained on.",
+)
+RESULT = Answer(
+    Result,
+    "file=path family vectors notes",
+    "A file that was written.",
+    notes="What was left out, and what its name will surprise with in prompts.",
+)
+ADVICE = Answer(Advice, "message hint")
+LINE = Answer(Line, "first vectors text tokens", first="The first of its vectors, counted from 0.")
+FIGURES = Answer(
+    Figures,
+    " ".join(Figures.__dataclass_fields__),
+    **{name: entry.metadata["description"] for name, entry in Figures.__dataclass_fields__.items()},
+)
+NEAREST = Answer(Nearest, "token text cosine")
+VECTOR = Answer(
+    Row,
+    "length too_long nearest",
+    too_long="Over 10 times as long as the vocabulary's mean: drowns its neighbours.",
+)
+TABLE = Answer(
+    Table,
+    "encoder width vocabulary_length figures rows",
+    vocabulary_length="Mean L2 length of all tokens' vectors.",
+    figures="One for each line.",
+    rows="One for each vector.",
+)
+PAIR = Answer(RowPair, "cosine distance lengths")
+SAME = Answer(
+    Sameness,
+    "same largest scale",
+    largest="Largest difference of the conditioning.",
+    scale="Its largest number, to measure that by.",
+)
+DECOMPOSED = Answer(
+    Decomposition,
+    "expression residuals",
+    expression="To edit and merge again.",
+    residuals="By encoder, the share of each vector's length that is left unexplained.",
+)
+CHECK = Answer(
+    "Check",
+    about="What an expression would give.",
+    added={"rows": int | None, "advice": list[Advice], "error": str, "span": list[int] | None},
+    rows="Vectors of the result; null where it cannot be read.",
+    error="Why it cannot be read, with a caret under the place; else empty.",
+    span="From which character to which it cannot be read.",
+)
+INSPECTION = Answer(
+    "Inspection",
+    added={"title": str, "lines": list[Line], "encoders": list[Table], "notes warnings": list[str]}
+    | {"compared": dict[str, list[RowPair]] | None, "same_as": Sameness | None},
+    compared="With `other`, vector by vector, by encoder.",
+)
+CONVERTED = Answer("Converted", added={"file": str, "notes": list[str]}, notes="What was lost or assumed.")
+CONVERSION = Answer(
+    "Conversion",
+    added={"written": many(CONVERTED), "faults": list[str]},
+    faults="What of a bundle could not be converted.",
+)
+_OF_HEADER = {"vectors step": int | None, "made_on made_on_hash": str, "match": Match | None, "thumbnail": bool}
+_ENTRY_TEXTS = {
+    "file": "Path in the embeddings folder, as other requests take it.",
+    "date": "When it was made, else when its file was changed, ISO 8601.",
+    "made_on": "The model's name.",
+    "recipe": "How it was made, in a few words.",
+    "match": "For the loaded model: this, other (of its family), unknown or misfit.",
+    "namesakes": "Other files of its name; prompts use only one of them.",
+    "fault": "Why it cannot be read; else empty.",
+}
+_ENTRY_KEYS = "file name family date recipe namesakes=shadows fault"
+ENTRY = Answer(Entry, _ENTRY_KEYS, added=_OF_HEADER, **_ENTRY_TEXTS)
+LIBRARY = Answer("Library", added={"folder": str, "embeddings": list[Entry]})
+HEADER = Answer(
+    Entry,
+    _ENTRY_KEYS,
+    "All that is known of a file without its numbers.",
+    added=_OF_HEADER
+    | {"layout": str, "widths": dict[str, int], "recipe_full": dict[str, Any], "token_tables": dict[str, str]}
+    | {"notes": list[str]},
+    **_ENTRY_TEXTS,
+)
+PLAN = Answer(
+    "Plan",
+    about="What a training would do.",
+    added={"lines warnings": list[str], "first_step last_step steps_per_epoch pictures": int, "embedding": str},
+    lines="The plan in words.",
+    embedding="The file that it writes.",
+)
+POINT = Answer(
+    Point,
+    "step steps loss low high rate",
+    steps="Updates that this point stands for; the last of them is `step`.",
+)
+PREVIEW = Answer(PreviewReady, "step prompt seed file=path")
+SAVED = Answer(Saved, "step kind file=path", kind="embedding, copy, state, preview or plot.")
+FAILURE = Answer(
+    Failed,
+    "message hint expected",
+    added={"faults": list[Fault]},
+    expected="False for a bug, whose traceback is in the log.",
+    faults="Every fault by its field or file, where there are such.",
+)
+STATUS = Answer(
+    Snapshot,
+    "job name state active status fraction model first_step step last_step epoch loss rate norms seconds_per_step "
+    "images_per_second seconds_left result",
+    "The run that goes on, else the one that ran last.",
+    added={"losses": list[Point], "preview": PreviewReady | None, "failure": Failed | None},
+    job="Counts up with each run; 0 where there was none.",
+    status="What it does now, such as encoding pictures.",
+    fraction="How far that is, 0 to 1.",
+    first_step="Updates that were done before this run began.",
+    norms="Mean L2 length of the vectors by encoder.",
+    preview="The newest; GET train/preview has the picture.",
+    result="The embedding's file, once it is saved.",
+)
+LOG = Answer(
+    Snapshot,
+    "job run_folder plan warnings saved previews",
+    "What the run planned, warned of, wrote and drew.",
+    added={"settings": dict[str, Any], "traceback": str},
+    settings="What it was started with, by dotted path.",
+    traceback="Of a bug; else empty.",
+)
+REMADE = Answer(
+    "Remade",
+    added={"file": str, "made": Result | None, "fault": str},
+    made="Its new form.",
+    fault="Why there is none; else empty.",
+)
+REMAKE = Answer(
+    Snapshot,
+    "job state active",
+    "The making again that goes on, else the one that was last.",
+    added={"total done": int, "seconds_left": float | None, "files": many(REMADE), "failure": Failed | None},
+    job="Counts up with each job; 0 where there was none.",
+    total="Files to make; those of the loaded model already are passed over.",
+    files="Those that are done.",
+)

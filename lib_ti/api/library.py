@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from lib_ti.api.answers import HeaderAnswer, LibraryAnswer, LibraryEntry, texts
+from lib_ti.api.answers import ENTRY, HEADER, LIBRARY
 from lib_ti.api.refusal import UNKNOWN
 from lib_ti.api.schema import about
 from lib_ti.api.values import NotFound, Values
@@ -24,27 +24,27 @@ _PICTURES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", "
 def add_library_routes(router: APIRouter, values: Values) -> None:
     app = values.app
 
-    @router.get("/library", **about(values))
-    def library(filter: str = "") -> LibraryAnswer:  # noqa: A002 - the parameter's word
+    @router.get("/library", **about(values, answer=LIBRARY))
+    def library(filter: str = "") -> Any:  # noqa: A002 - the parameter's word
         """The embeddings of the folder, by their headers; `filter`: words that must all stand somewhere in an entry."""
         found, now = app.library(typed=filter), loaded()
-        listed = [LibraryEntry(**entry_values(entry, now)) for entry in found if values.may_read(entry.path)]
-        return LibraryAnswer(folder=str(app.embeddings_folder()), embeddings=listed)
+        listed = [ENTRY.of(entry, **of_header(entry, now)) for entry in found if values.may_read(entry.path)]
+        return LIBRARY.of(None, folder=app.embeddings_folder(), embeddings=listed)
 
-    @router.get("/library/file", **about(values, UNKNOWN))
-    def header(file: str) -> HeaderAnswer:
+    @router.get("/library/file", **about(values, UNKNOWN, answer=HEADER))
+    def header(file: str) -> Any:
         """All that is known of one file without its numbers."""
         entry = find(file)
         about_it: dict[str, Any] = {"layout": "", "widths": {}, "recipe_full": {}, "token_tables": {}, "notes": []}
         if entry.header:
             about_it = {
                 "layout": entry.header.layout,
-                "widths": dict(entry.header.widths),
-                "recipe_full": dict(entry.header.recipe),
-                "token_tables": dict(entry.header.token_tables),
-                "notes": list(entry.header.notes),
+                "widths": entry.header.widths,
+                "recipe_full": entry.header.recipe,
+                "token_tables": entry.header.token_tables,
+                "notes": entry.header.notes,
             }
-        return HeaderAnswer(**entry_values(entry, loaded()), **about_it)
+        return HEADER.of(entry, **of_header(entry, loaded()), **about_it)
 
     picture = "The picture that WebUIs show for the embedding."
 
@@ -69,20 +69,13 @@ def add_library_routes(router: APIRouter, values: Values) -> None:
                 return entry
         raise NotFound(f"{file} is no embedding of the library.", "GET library lists the files.", "file")
 
-    def entry_values(entry: Entry, model: ModelInfo | None) -> dict[str, Any]:
+    def of_header(entry: Entry, model: ModelInfo | None) -> dict[str, Any]:
         header = entry.header
         return {
-            "file": entry.path.relative_to(entry.folder).as_posix(),
-            "name": entry.name,
-            "family": entry.family,
             "vectors": header.rows if header else None,
             "step": header.step if header else None,
-            "date": entry.date,
             "made_on": header.model_name if header else "",
             "made_on_hash": header.model_hash if header else "",
-            "recipe": entry.recipe,
             "match": entry.match(model) if model else None,
             "thumbnail": entry.thumbnail is not None,
-            "namesakes": texts(entry.shadows),
-            "fault": entry.fault,
         }

@@ -9,21 +9,20 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException  # FastAPI's own one is a kind of it, and it raises both
 
-from lib_ti.api.answers import Answer
+from lib_ti.api.answers import plain
 from lib_ti.api.values import NotFound, NotRunning
 from lib_ti.errors import (
     Busy,
     EmbeddingExists,
-    Fault,
-    FaultList,
     HostError,
     InvalidText,
     TIError,
     TrainingFailed,
     UnsupportedModel,
+    faults_of,
 )
 
 WRONG, UNKNOWN, CONFLICT, NO_MODEL, NO_ENTRY, NOT_JSON, FAILED = 422, 404, 409, 503, 401, 415, 500
@@ -50,13 +49,19 @@ MEANINGS = {
 }
 
 
-class FaultAnswer(Answer):
+class Told(BaseModel):
+    # No docstring: pydantic 1 would show it in /docs for all that have none.
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**plain(values))
+
+
+class FaultAnswer(Told):
     where: str = Field(description="A setting's dotted path, a file or a parameter.")
     message: str
     hint: str = ""
 
 
-class Refusal(Answer):
+class Refusal(Told):
     """Why a request was not carried out."""
 
     error: str = Field(description="The kind: InvalidConfig, InvalidText, EmbeddingExists, Busy, NotFound …")
@@ -97,16 +102,11 @@ class RefusingRoute(APIRoute):
 
 def describe(error: TIError) -> tuple[int, Refusal]:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    faults: tuple[Fault, ...] = ()
-    if isinstance(error, FaultList):
-        faults = error.faults
-    elif error.where:
-        faults = (Fault(error.where, error.message, error.hint),)
     return status, Refusal(
         error=type(error).__name__,
         detail=str(error).removesuffix(error.hint).rstrip(),
         hint=error.hint,
-        faults=[FaultAnswer(where=fault.where, message=fault.message, hint=fault.hint) for fault in faults],
+        faults=[FaultAnswer(where=fault.where, message=fault.message, hint=fault.hint) for fault in faults_of(error)],
         span=[error.start, error.end] if isinstance(error, InvalidText) else None,
     )
 

@@ -6,42 +6,36 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from lib_ti.api.answers import RemakeAnswer, RemakeResultAnswer
-from lib_ti.api.embeddings import result_answer
+from lib_ti.api.answers import REMADE, REMAKE
 from lib_ti.api.refusal import CONFLICT, NO_MODEL
 from lib_ti.api.requests import RemakeRequest, StopRequest
 from lib_ti.api.schema import BODY, about
 from lib_ti.api.training import failure_answer
 from lib_ti.api.values import NotRunning, Values
-from lib_ti.config.embeddings import RemakeConfig
-from lib_ti.config.tree import config_values
 
 
 def add_remake_routes(router: APIRouter, values: Values) -> None:
     library_job, host = values.app.library_job, values.app.host
     example = {"filter": "merges", "name": "[name]-[model]"}
 
-    @router.post(
-        "/again/start", status_code=202, **about(values, CONFLICT, NO_MODEL, body=RemakeRequest, example=example)
-    )
-    def start(given: dict[str, Any] = BODY) -> RemakeAnswer:
+    starts = about(values, CONFLICT, NO_MODEL, answer=REMAKE, status=202, body=RemakeRequest, example=example)
+    stops = about(values, CONFLICT, answer=REMAKE, body=StopRequest, example={"action": "stop"})
+
+    @router.post("/again/start", **starts)
+    def start(given: dict[str, Any] = BODY) -> Any:
         """Make the library's files of other models again by their recipes, which goes on by itself."""
         request = values.build(RemakeRequest, given)
         host.model()  # what would fail at once is refused here, with its status
-        library_job.start(
-            config_values(RemakeConfig(request.name, request.overwrite, request.folder)),
-            request.filter,
-            values.may_read,
-        )
+        library_job.start(request, request.filter, values.may_read)
         return answer()
 
-    @router.get("/again/status", **about(values))
-    def status() -> RemakeAnswer:
+    @router.get("/again/status", **about(values, answer=REMAKE))
+    def status() -> Any:
         """How far that is, and what came of every file."""
         return answer()
 
-    @router.post("/again/control", **about(values, CONFLICT, body=StopRequest, example={"action": "stop"}))
-    def control(given: dict[str, Any] = BODY) -> RemakeAnswer:
+    @router.post("/again/control", **stops)
+    def control(given: dict[str, Any] = BODY) -> Any:
         """Stop it after the file in progress."""
         values.build(StopRequest, given)
         job = library_job.jobs.current
@@ -50,20 +44,13 @@ def add_remake_routes(router: APIRouter, values: Values) -> None:
         job.control.stop()
         return answer()
 
-    def answer() -> RemakeAnswer:
+    def answer() -> dict[str, Any]:
         snapshot, progress = library_job.jobs.snapshot, library_job.progress
-        return RemakeAnswer(
-            job=snapshot.job,
-            state=snapshot.state,
-            active=snapshot.active,
+        return REMAKE.of(
+            snapshot,
             total=progress.total,
             done=len(progress.done),
             seconds_left=progress.seconds_left,
-            files=[
-                RemakeResultAnswer(
-                    file=str(one.path), made=result_answer(one.made) if one.made else None, fault=one.fault
-                )
-                for one in progress.done
-            ],
-            failure=failure_answer(snapshot.failure),
+            files=[REMADE.of(one, file=one.path) for one in progress.done],
+            failure=failure_answer(library_job.jobs),
         )

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from lib_ti.config.embeddings import GROUPINGS, RemakeConfig
+from lib_ti.config.embeddings import MOST_TOKENS, ConvertConfig, LookConfig, RemakeConfig
 from lib_ti.config.option import option
 from lib_ti.errors import Fault
 
 ACTIONS = ("stop", "pause", "continue", "save_now", "preview_now")
-FORMS = ("safetensors", "pt", "diffusers", "png")
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class InspectRequest(Source):
-    by: str = option(
-        "vectors", "A line for each of", "none: all in one. Files know of vectors alone.", choices=GROUPINGS
-    )
-    nearest: int = option(5, "Nearest tokens", "How many to name for each vector.", minimum=0, maximum=100)
-    other: str = option("", "Compare with", "Another file of these folders, or an expression in quotes.")
-    same_as: str = option("", "Same as this text?", "Asks the model whether both mean the same; empty for no.")
+class InspectRequest(LookConfig, Source):
+    pass
 
 
 @dataclass(frozen=True)
@@ -47,24 +41,17 @@ class HeatmapRequest(Source):
 
 @dataclass(frozen=True)
 class DecomposeRequest(Source):
-    most: int = option(4, "Tokens", "At most so many tokens a vector.", minimum=1, maximum=32)
+    most: int = option(4, "Tokens", "At most so many tokens a vector.", minimum=1, maximum=MOST_TOKENS)
 
 
 @dataclass(frozen=True)
-class ConvertRequest:
+class _File:
     file: str = option("", "Embedding file", "A file of the embeddings or the log folder.", required=True)
-    to: str = option(
-        "safetensors", "Form", "pt: A1111's; diffusers; png: a picture that carries the embedding.", choices=FORMS
-    )
-    folder: str = option("", "Folder", "Where the new files go, in the embeddings folder; empty is that folder.")
-    family: str = option(
-        "",
-        "Family",
-        "sdxl: SD1's clip_l, clip_g zero or of words; sd1: SDXL's clip_l alone.",
-        choices=("", "sd1", "sdxl"),
-    )
-    clip_g: str = option("", "Words for clip_g", "With family sdxl, while an SDXL model is loaded.")
-    overwrite: bool = option(False, "Overwrite", "Replace files that exist.")
+
+
+@dataclass(frozen=True)
+class ConvertRequest(ConvertConfig, _File):
+    pass
 
 
 @dataclass(frozen=True)

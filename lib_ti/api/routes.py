@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from lib_ti.api.embeddings import add_embedding_routes
+from lib_ti.api.embeddings import add_convert_route, add_embedding_routes, add_inspect_routes
 from lib_ti.api.library import add_library_routes
 from lib_ti.api.refusal import RefusingRoute
 from lib_ti.api.remake import add_remake_routes
@@ -21,6 +21,8 @@ def build_router(app: App, access: Access) -> APIRouter:
     router = APIRouter(prefix=PREFIX, tags=["TI Lab"], route_class=RefusingRoute, dependencies=guards)
     values = Values(app, access)
     add_embedding_routes(router, values)
+    add_inspect_routes(router, values)
+    add_convert_route(router, values)
     add_library_routes(router, values)
     add_remake_routes(router, values)
     add_training_routes(router, values)

@@ -1,4 +1,5 @@
-"""How a route is described in /docs: its body by the config dataclass that reads it, and every status it may answer with."""
+"""How a route is described in /docs: its body by the config dataclass that reads it, its answer by the dataclass that it tells
+of, and every status it may answer with."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any, get_type_hints
 
 from fastapi import Body
 
+from lib_ti.api.answers import schema_of
 from lib_ti.api.refusal import MEANINGS, NO_ENTRY, NOT_JSON, WRONG, Refusal
 from lib_ti.api.values import Values
 from lib_ti.config.option import Option
@@ -47,17 +49,27 @@ PICTURE: dict[str, Any] = {"content": {"image/png": {"schema": {"type": "string"
 
 
 def about(
-    values: Values, *errors: int, body: type | None = None, example: dict[str, Any] | None = None, picture: str = ""
+    values: Values,
+    *errors: int,
+    answer: Any = None,
+    status: int = 200,
+    body: type | None = None,
+    example: dict[str, Any] | None = None,
+    picture: str = "",
 ) -> dict[str, Any]:
-    """Arguments for `router.get` and `.post`. `body` is the config that the request is read into."""
+    """Arguments for `router.get` and `.post`. `body` is the config that the request is read into, `answer` what comes with
+    `status` where all is well."""
     statuses = {WRONG, *errors, *([NOT_JSON] if body else []), *([NO_ENTRY] if values.access.credentials else [])}
     responses: dict[int, dict[str, Any]] = {
         status: {"model": Refusal, "description": MEANINGS[status]} for status in sorted(statuses)
     }
-    described: dict[str, Any] = {"responses": responses}
+    described: dict[str, Any] = {"responses": responses, "response_model": None, "status_code": status}
+    if answer:
+        content = {"application/json": {"schema": schema_of(answer)}}
+        responses[status] = {"description": "Successful Response", "content": content}
     if picture:
         responses[200] = {**PICTURE, "description": picture}
     if body:
-        content = {"schema": config_schema(body, values.defaults(body)), "example": example}
-        described["openapi_extra"] = {"requestBody": {"content": {"application/json": content}, "required": True}}
+        sent = {"schema": config_schema(body, values.defaults(body)), "example": example}
+        described["openapi_extra"] = {"requestBody": {"content": {"application/json": sent}, "required": True}}
     return described

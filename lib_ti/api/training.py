@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from lib_ti.api.answers import (
-    FailureAnswer,
-    LogAnswer,
-    PlanAnswer,
-    PointAnswer,
-    PreviewAnswer,
-    SavedAnswer,
-    StatusAnswer,
-)
+from lib_ti.api.answers import FAILURE, LOG, PLAN, STATUS
 from lib_ti.api.refusal import CONFLICT, NO_MODEL, UNKNOWN
 from lib_ti.api.requests import ControlRequest
 from lib_ti.api.schema import BODY, about
 from lib_ti.api.values import NotFound, NotRunning, Values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.events import Failed, PreviewReady
-from lib_ti.jobs.snapshot import Snapshot
+from lib_ti.errors import faults_of
+from lib_ti.jobs.job import Jobs
 
 EXAMPLE = {
     "embedding": {"name": "my-cat", "vectors": 2, "init": "cat"},
@@ -43,59 +36,46 @@ CONTROLS = {
 
 def add_training_routes(router: APIRouter, values: Values) -> None:
     app = values.app
-    trains = about(values, CONFLICT, NO_MODEL, body=TrainConfig, example=EXAMPLE)
+    trains = partial(about, values, CONFLICT, NO_MODEL, body=TrainConfig, example=EXAMPLE)
 
-    @router.post("/train/preflight", **trains)
-    def preflight(given: dict[str, Any] = BODY) -> PlanAnswer:
-        """Prove settings and pictures without a step of training: what the run would do, or every fault at once."""
-        plan = app.preflight(values.read(TrainConfig, given))
-        return PlanAnswer(
-            lines=list(plan.lines()),
-            warnings=list(plan.warnings),
-            first_step=plan.first_step,
-            last_step=plan.last_step,
-            steps_per_epoch=plan.steps_per_epoch,
-            pictures=len(plan.dataset.pictures),
-            embedding=str(plan.path),
-        )
+    @router.post("/train/preflight", **trains(answer=PLAN))
+    def preflight(given: dict[str, Any] = BODY) -> Any:
+        """Validate settings and pictures without a step of training: what the run would do, or every fault at once."""
+        plan = app.plan(values.build(TrainConfig, given))
+        return PLAN.of(plan, lines=plan.lines(), pictures=len(plan.dataset.pictures), embedding=plan.path)
 
-    @router.post("/train/start", status_code=202, **trains)
-    def start(given: dict[str, Any] = BODY) -> StatusAnswer:
+    @router.post("/train/start", **trains(answer=STATUS, status=202))
+    def start(given: dict[str, Any] = BODY) -> Any:
         """Start a training, which goes on by itself; `embedding.resume` goes on from an earlier run."""
-        settings = values.read(TrainConfig, given)
+        config = values.build(TrainConfig, given)
         app.jobs.check_idle()
-        app.preflight(settings)  # what would fail at once is refused here, with its status
-        return status_answer(app.start_training(settings).snapshot)
+        outline = app.outline(config)  # what can be told without opening pictures is refused here, with its status
+        app.start_training(outline)
+        return status_answer(app.jobs)
 
-    @router.get("/train/status", **about(values))
-    def status(since: int = -1) -> StatusAnswer:
+    @router.get("/train/status", **about(values, answer=STATUS))
+    def status(since: int = -1) -> Any:
         """How the run is going. `since`: only losses of later steps than this."""
-        return status_answer(app.jobs.snapshot, since)
+        return status_answer(app.jobs, since)
 
-    @router.post("/train/control", **about(values, CONFLICT, body=ControlRequest, example={"action": "pause"}))
-    def control(given: dict[str, Any] = BODY) -> StatusAnswer:
+    steers = about(values, CONFLICT, answer=STATUS, body=ControlRequest, example={"action": "pause"})
+
+    @router.post("/train/control", **steers)
+    def control(given: dict[str, Any] = BODY) -> Any:
         """Stop (which saves), pause, continue, save a copy or draw a preview, after the update in progress."""
         action = values.build(ControlRequest, given).action
         job = app.jobs.current
         if job is None or not job.active:
             raise NotRunning("No training is running.", "Start one first.")
         CONTROLS[action](job.control)
-        return status_answer(job.snapshot)
+        return status_answer(app.jobs)
 
-    @router.get("/train/log", **about(values))
-    def log() -> LogAnswer:
+    @router.get("/train/log", **about(values, answer=LOG))
+    def log() -> Any:
         """The plan, the warnings and the files of the run."""
         snapshot = app.jobs.snapshot
-        return LogAnswer(
-            job=snapshot.job,
-            run_folder=str(snapshot.run_folder) if snapshot.run_folder else None,
-            plan=list(snapshot.plan),
-            warnings=list(snapshot.warnings),
-            saved=[SavedAnswer(step=one.step, kind=one.kind, file=str(one.path)) for one in snapshot.saved],
-            previews=[preview_answer(one) for one in snapshot.previews],
-            settings=app.submitted,
-            traceback=snapshot.failure.details if snapshot.failure else "",
-        )
+        failure = snapshot.failure
+        return LOG.of(snapshot, settings=app.submitted, traceback=failure.details if failure else "")
 
     picture = "A preview of the run."
 
@@ -108,46 +88,18 @@ def add_training_routes(router: APIRouter, values: Values) -> None:
         return FileResponse(found[-1], media_type="image/png")
 
 
-def preview_answer(preview: PreviewReady) -> PreviewAnswer:
-    return PreviewAnswer(step=preview.step, prompt=preview.prompt, seed=preview.seed, file=str(preview.path))
+def failure_answer(jobs: Jobs) -> dict[str, Any] | None:
+    failure = jobs.snapshot.failure
+    if failure is None or jobs.current is None:
+        return None
+    return FAILURE.of(failure, faults=faults_of(jobs.current.error))
 
 
-def failure_answer(failure: Failed | None) -> FailureAnswer | None:
-    return FailureAnswer(message=failure.message, hint=failure.hint, expected=failure.expected) if failure else None
-
-
-def status_answer(snapshot: Snapshot, since: int = -1) -> StatusAnswer:
-    return StatusAnswer(
-        job=snapshot.job,
-        name=snapshot.name,
-        state=snapshot.state,
-        active=snapshot.active,
-        status=snapshot.status,
-        fraction=snapshot.fraction,
-        model=snapshot.model,
-        first_step=snapshot.first_step,
-        step=snapshot.step,
-        last_step=snapshot.last_step,
-        epoch=snapshot.epoch,
-        loss=snapshot.loss,
-        rate=snapshot.rate,
-        norms={**snapshot.norms},
-        seconds_per_step=snapshot.seconds_per_step,
-        images_per_second=snapshot.images_per_second,
-        seconds_left=snapshot.seconds_left,
-        losses=[
-            PointAnswer(
-                step=point.step,
-                steps=point.steps,
-                loss=point.loss,
-                low=point.low,
-                high=point.high,
-                rate=point.rate,
-            )
-            for point in snapshot.history.points
-            if point.step > since
-        ],
-        preview=preview_answer(snapshot.previews[-1]) if snapshot.previews else None,
-        result=str(snapshot.result) if snapshot.result else None,
-        failure=failure_answer(snapshot.failure),
+def status_answer(jobs: Jobs, since: int = -1) -> dict[str, Any]:
+    snapshot = jobs.snapshot
+    return STATUS.of(
+        snapshot,
+        losses=[point for point in snapshot.history.points if point.step > since],
+        preview=snapshot.previews[-1] if snapshot.previews else None,
+        failure=failure_answer(jobs),
     )

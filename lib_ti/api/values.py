@@ -1,4 +1,4 @@
-"""From a request's JSON to values that are proven: by the settings' own rules, and that every path lies where it may."""
+"""From a request's JSON to settings that are validated: by their own rules, and that every path lies where it may."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
-from lib_ti.config.tree import build_config, config_values, flatten, walk_options
+from lib_ti.config.tree import build_config, flatten, walk_options
 from lib_ti.errors import Fault, InvalidConfig, TIError
 
 Config = TypeVar("Config")
@@ -63,10 +63,6 @@ class Values:
         if faults:
             raise InvalidConfig(faults)
         return built
-
-    def read(self, config: type, given: Mapping[str, Any]) -> dict[str, Any]:
-        """As `build`, in flat values for the App."""
-        return config_values(self.build(config, given))
 
     def find_file(self, given: str, where: str = "file") -> Path:
         """In the embeddings or the log folder. Raises InvalidConfig for a place elsewhere, NotFound where there is none."""

@@ -1,15 +1,21 @@
-"""A run's events as text for people, or as JSON lines for programs."""
+"""A run in a terminal: its events as text for people or as JSON lines for programs, and Ctrl-C as a wish."""
 
 import json
 import math
+import os
+import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from types import FrameType
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from lib_ti.control import Control
 from lib_ti.events import (
     Event,
     Failed,
@@ -150,3 +156,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, (str, int, bool)) or value is None else str(value)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stopping_gently(control: Control) -> Iterator[None]:
+    """The first Ctrl-C lets the run save and end, a second one aborts it where it is."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if control.stopping:
+            raise KeyboardInterrupt
+        control.stop()
+        # Written past Python's buffers: a signal may come in the middle of a print.
+        os.write(2, b"\nStopping after this update, then saving. Once more to abort.\n")
+
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

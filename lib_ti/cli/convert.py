@@ -6,10 +6,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
+from lib_ti.config.embeddings import ConvertConfig
+from lib_ti.config.tree import build_config, walk_options
 from lib_ti.errors import TIError
 
-FORMS = ("safetensors", "pt", "diffusers", "png")
+FLAGS = {f"--{path.replace('_', '-')}": path for path, *_ in walk_options(ConvertConfig) if path != "folder"}
+"""The folder is --out, which must be given."""
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,37 +26,24 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         nargs="+",
         help="Files or folders; a LoRA's bundled embeddings are extracted.",
     )
-    parser.add_argument(
-        "--to",
-        metavar="FORM",
-        choices=FORMS,
-        default=FORMS[0],
-        help="safetensors; pt: A1111's; diffusers; png: a picture that carries it. [safetensors]",
-    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="Folder for the new files")
-    parser.add_argument(
-        "--family",
-        metavar="FAMILY",
-        choices=("sd1", "sdxl"),
-        help="sdxl: SD1's clip_l, with clip_g zero or from --clip-g; sd1: SDXL's clip_l alone.",
-    )
-    parser.add_argument("--clip-g", metavar="TEXT", default="", help="Words for clip_g; needs an SDXL --model.")
-    parser.add_argument("--overwrite", action="store_true", help="Replace files that exist.")
+    add_flags(parser, ConvertConfig, FLAGS)
     add_model_flags(parser, None)
     parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.clip_g and not (args.model and args.family == "sdxl"):
+    with faults_by_flag(FLAGS):
+        config = build_config(ConvertConfig, {"folder": args.out, **given_settings(args, FLAGS)})
+    if config.clip_g and not (args.model and config.family == "sdxl"):
         raise TIError("--clip-g needs --family sdxl and an SDXL --model to read the text with.")
     if args.model:
-        app = open_app(args, str(args.out))
-        done = app.convert(args.files, args.to, args.out, args.family, args.clip_g, args.overwrite)
+        done = open_app(args, str(args.out)).convert(args.files, config)
     else:
         from lib_ti.library.conversion import convert_files
 
-        done = convert_files(args.files, args.to, args.out, args.family, overwrite=args.overwrite)
+        done = convert_files(args.files, config.form, args.out, config.wanted_family, overwrite=config.overwrite)
     if args.json:
         print(json.dumps(asdict(done), ensure_ascii=False, default=str))
     else:

@@ -26,12 +26,12 @@ def run(args: argparse.Namespace) -> int:
     if "file" in values:
         values.setdefault("source", "embedding")
     with faults_by_flag(FLAGS):
-        build_config(CreateConfig, values)  # before the model is read, which takes longer
-        made = open_app(args, args.out).create(values)
+        config = build_config(CreateConfig, values)  # before the model is read, which takes longer
+        result = open_app(args, args.out).create(config)
     if args.json:
-        print(json.dumps(made.values(), ensure_ascii=False))
+        print(json.dumps(result.values(), ensure_ascii=False))
         return 0
-    for note in made.notes:
+    for note in result.notes:
         print(f"Note: {note}", file=sys.stderr)
-    print(f"Saved embedding: {made.path}")
+    print(f"Saved embedding: {result.path}")
     return 0

@@ -4,10 +4,10 @@ import argparse
 import sys
 from typing import Any
 
-from lib_ti.cli.console import JsonLines
+from lib_ti.cli.console import JsonLines, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
-from lib_ti.cli.interrupt import stopping_gently
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import TIError
 from lib_ti.events import Event, Failed, Finished, Saved, Status, Warned
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     control = Control()
     try:
         with faults_by_flag({**FLAGS, **PLACES}), stopping_gently(control):
-            PictureFolders().prepare(values, listener, control)
+            PictureFolders().prepare(build_config(DatasetConfig, values), listener, control)
     except TIError as error:
         listener(Failed(error.message, error.hint))
         raise

@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
-from lib_ti.cli.console import Console
-from lib_ti.cli.interrupt import stopping_gently
+from lib_ti.cli.console import Console, stopping_gently
+from lib_ti.cli.flags import faults_by_flag
 from lib_ti.cli.model_flags import add_host_flags, open_app
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.demo.run import MODELS, Summary, demo_settings, run_demo
 from lib_ti.errors import TIError
@@ -25,13 +27,14 @@ def run(args: argparse.Namespace) -> int:
             f"There is no demo for the model {args.model!r}.",
             f"Choose {' or '.join(MODELS)}, or use the train command for models of your own.",
         )
-    settings = demo_settings(args.model, args.steps) | {"embedding.overwrite": True}
+    with faults_by_flag({"--steps": "optim.steps"}):
+        config = build_config(TrainConfig, demo_settings(args.model, args.steps) | {"embedding.overwrite": True})
     out = Path(args.out)
     console, control = Console(), Control()
     try:
         app = open_app(args, args.out)
         with stopping_gently(control):
-            summary = run_demo(app, out, settings, console, control)
+            summary = run_demo(app, out, config, console, control)
     finally:
         console.close()
     if summary is None:

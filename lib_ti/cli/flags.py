@@ -15,13 +15,18 @@ from lib_ti.config.tree import flatten, walk_options
 from lib_ti.errors import InvalidConfig, TIError
 
 
-def add_flags(parser: argparse.ArgumentParser, config: type, flags: Mapping[str, str]) -> None:
-    """One argument for each flag -> dotted path of `config`. What is not given stays out of the parsed arguments."""
+def add_flags(
+    parser: argparse.ArgumentParser, config: type, flags: Mapping[str, str], defaults: Mapping[str, Any] | None = None
+) -> None:
+    """One argument for each flag -> dotted path of `config`. What is not given stays out of the parsed arguments; `defaults` go
+    over the config's own in what is told of them."""
     known = {path: (kind, default, about) for path, kind, default, about in walk_options(config)}
     group = parser.add_argument_group("settings")
     for flag, path in flags.items():
         kind, default, about = known[path]
-        extra: dict[str, Any] = {"metavar": {int: "N", float: "X"}.get(kind, path.rpartition(".")[2].upper())}
+        default = (defaults or {}).get(path, default)
+        metavar = about.metavar or {int: "N", float: "X"}.get(kind, path.rpartition(".")[2].upper())
+        extra: dict[str, Any] = {"metavar": metavar}
         if kind is bool:
             extra = {"action": "store_const", "const": True}
         group.add_argument(flag, dest=path, default=argparse.SUPPRESS, help=_help(kind, default, about), **extra)
@@ -77,5 +82,8 @@ def faults_by_flag(flags: Mapping[str, str]) -> Iterator[None]:
 
 
 def _help(kind: type, default: Any, about: Option) -> str:
-    shown = "" if about.required or kind is bool or default == "" else f" [{default}]"
-    return (about.help + shown).replace("%", "%%")
+    unnamed = any(choice not in about.help for choice in about.choices)
+    choices = f" One of: {', '.join(about.choices)}." if unnamed else ""
+    figure = f"{default:g}" if kind is float else default
+    shown = "" if about.required or kind is bool or default == "" else f" [{figure}]"
+    return (about.help + choices + shown).replace("%", "%%")

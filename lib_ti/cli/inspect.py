@@ -8,17 +8,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.cli.tables import comparison_lines, inspection_lines
-from lib_ti.config.embeddings import GROUPINGS
+from lib_ti.config.embeddings import InspectConfig
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import flatten, walk_options
+from lib_ti.config.tree import build_config, flatten, walk_options
 from lib_ti.errors import TIError
 from lib_ti.formats.files import load_embedding, load_header
 
 if TYPE_CHECKING:
     from lib_ti.app import App
     from lib_ti.inspect.inspection import Inspection
+
+
+FLAGS = {
+    "--by": "by",
+    "--nearest": "nearest",
+    "--with": "other",
+    "--same-as": "same_as",
+    "--prompt": "prompt",
+    "--decompose": "decompose",
+    "--dark": "dark",
+}
+DEFAULTS = {"nearest": 3}
+"""Other than the tab's: a line of text is narrower."""
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,22 +42,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "source", metavar="SOURCE", help="A file (.safetensors, .pt, .bin, .png), or an expression: \"'cat'*0.5\""
     )
     parser.add_argument("--text", action="store_true", help="SOURCE is a plain text, as in a prompt.")
-    parser.add_argument(
-        "--by", metavar="GROUP", choices=GROUPINGS, default="vectors",
-        help="A line for each of these: none (all in one), comma, parts, words, tokens, vectors. [vectors]",
-    )  # fmt: skip
-    parser.add_argument("--nearest", metavar="N", type=int, default=3, help="Nearest tokens of each vector [3]")
+    add_flags(parser, InspectConfig, FLAGS, DEFAULTS)
     parser.add_argument("--picture", metavar="FILE.png", type=Path, help="Draw it, with a heat map and bars.")
-    parser.add_argument("--dark", action="store_true", help="Draw it on a dark ground.")
-    parser.add_argument("--with", metavar="SOURCE", dest="other", help="Compare with another file or expression.")
     parser.add_argument("--other-model", metavar="MODEL", help="Compare what two models make of the file.")
-    parser.add_argument("--same-as", metavar="TEXT", help="Is it the same as this text to the model?")
-    parser.add_argument(
-        "--decompose", metavar="N", type=int, help="Explain each vector by at most N tokens, as an expression to merge."
-    )
-    parser.add_argument(
-        "--prompt", metavar="TEXT", default="[name]", help="Where --same-as puts both: a prompt with [name] [[name]]"
-    )
     parser.add_argument("--embeddings", metavar="DIR", default="outputs", help="Folder of embeddings [outputs]")
     add_model_flags(parser, None)
     parser.add_argument("--json", action="store_true", help="Print it as JSON.")
@@ -51,18 +52,20 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(args: argparse.Namespace) -> int:
+    with faults_by_flag(FLAGS):
+        config = build_config(InspectConfig, DEFAULTS | given_settings(args, FLAGS))
     source = args.source if args.text else _path_or_expression(args.source)
     facts = asdict(load_header(source)) if isinstance(source, Path) else {}
     app = open_app(args, args.embeddings) if args.model else None
-    seen = _inspect(args, source, app)
+    seen = _inspect(config, source, app)
     if app and facts:
         facts |= {"family": app.model().family, "fits": app.model().name}
-    compared = _compare(args, source, app)
+    compared = _compare(args, config, source, app)
     if args.picture:
         from lib_ti.atomic import write_atomically
         from lib_ti.inspect.heatmap import draw_heatmap
 
-        write_atomically(args.picture, draw_heatmap(seen, args.dark))
+        write_atomically(args.picture, draw_heatmap(seen, config.dark))
     if args.json:
         print(json.dumps({**facts, **seen.values(), **compared}, ensure_ascii=False, default=str))
         return 0
@@ -76,21 +79,21 @@ def _path_or_expression(text: str) -> Path | str:
     return text if "'" in text and not Path(text).exists() else Path(text)
 
 
-def _inspect(args: argparse.Namespace, source: Path | str, app: App | None) -> Inspection:
+def _inspect(config: InspectConfig, source: Path | str, app: App | None) -> Inspection:
     if app:
-        return app.inspect(source, args.by, args.nearest)
+        return app.inspect(source, config.grouping, config.nearest)
     from lib_ti.inspect.inspection import inspect_embedding
 
-    return inspect_embedding(load_embedding(_file(source)), None, args.by)
+    return inspect_embedding(load_embedding(_file(source)), None, config.grouping)
 
 
-def _compare(args: argparse.Namespace, source: Path | str, app: App | None) -> dict[str, Any]:
+def _compare(args: argparse.Namespace, config: InspectConfig, source: Path | str, app: App | None) -> dict[str, Any]:
     """What was asked for, by the keys "with", "on_models", "same_as" and "decomposed"."""
     compared: dict[str, Any] = {}
-    if args.other:
+    if config.other:
         from lib_ti.inspect.compare import compare_embeddings
 
-        other = _path_or_expression(args.other)
+        other = _path_or_expression(config.other)
         if app:
             pairs = app.compare(source, other)
         else:
@@ -100,13 +103,13 @@ def _compare(args: argparse.Namespace, source: Path | str, app: App | None) -> d
         from lib_ti.inspect.compare import compare_models
 
         other_app = open_app(argparse.Namespace(**{**vars(args), "model": args.other_model}), args.embeddings)
-        both = compare_models(load_embedding(_file(source)), _opened(app).host, other_app.host, args.nearest)
+        both = compare_models(load_embedding(_file(source)), _opened(app).host, other_app.host, config.nearest)
         compared["on_models"] = {encoder: asdict(found) for encoder, found in both.items()}
-    if args.same_as is not None:
-        found = _opened(app).compare_with_text(source, args.same_as, args.prompt)
+    if hasattr(args, "same_as"):  # an empty text is one too
+        found = _opened(app).compare_with_text(source, config.same_as, config.prompt)
         compared["same_as"] = {**asdict(found), "same": found.same}
-    if args.decompose:
-        compared["decomposed"] = asdict(_opened(app).decompose(source, args.decompose))
+    if config.decompose:
+        compared["decomposed"] = asdict(_opened(app).decompose(source, config.decompose))
     return compared
 
 

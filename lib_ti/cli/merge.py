@@ -33,28 +33,29 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run(args: argparse.Namespace) -> int:
     values = given_settings(args, FLAGS) | {"expression": args.expression, "folder": args.out}
+    config = None
     if not args.check:
         with faults_by_flag(FLAGS):
-            build_config(MergeConfig, values)  # before the model is read, which takes longer
+            config = build_config(MergeConfig, values)  # before the model is read, which takes longer
     app = open_app(args, args.embeddings or args.out)
     check = app.check_expression(args.expression)
     if check.error:
         raise check.error
-    made = []
-    if not args.check:
+    results = []
+    if config:
         with faults_by_flag(FLAGS):
-            made = app.merge(values)
+            results = app.merge(config)
     if args.json:
         advice = [asdict(one) for one in check.advice]
-        files = [one.values() for one in made]
+        files = [one.values() for one in results]
         print(json.dumps({"rows": check.rows, "advice": advice, "files": files}, ensure_ascii=False))
         return 0
     for one in check.advice:
         print(f"Note: {one.message} {one.hint}", file=sys.stderr)
-    for file in made:
+    for file in results:
         for note in file.notes:
             print(f"Note: {note}", file=sys.stderr)
     print(f"{check.rows} vector{'' if check.rows == 1 else 's'}")
-    for file in made:
+    for file in results:
         print(f"Saved embedding: {file.path}")
     return 0

@@ -37,13 +37,13 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run(args: argparse.Namespace) -> int:
     values = given_settings(args, FLAGS)
     with faults_by_flag(FLAGS):
-        build_config(RemakeConfig, values)  # before the model is read, which takes longer
+        config = build_config(RemakeConfig, values)  # before the model is read, which takes longer
     first = args.files[0]
     app = open_app(args, args.embeddings or str(first if first.is_dir() else first.parent))
     paths = list(dict.fromkeys(path for given in args.files for path in _files(given, app)))
-    made = 0
-    for one in app.remake(paths, values):
-        made += one.made is not None
+    done = 0
+    for one in app.remake(paths, config):
+        done += one.made is not None
         if args.json:
             result: dict[str, Any] = one.made.values() if one.made else {"path": None, "fault": one.fault}
             print(json.dumps({"file": str(one.path), **result}, ensure_ascii=False), flush=True)
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(f"Error: {one.path}: {one.fault}", file=sys.stderr, flush=True)
     if not args.json:
-        print(f"{made} made again on {app.model().name}, {len(paths) - made} not")
-    return 2 if made < len(paths) else 0
+        print(f"{done} made again on {app.model().name}, {len(paths) - done} not")
+    return 2 if done < len(paths) else 0
 
 
 def _files(given: Path, app: Any) -> Iterator[Path]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.inspect.columns import Column, used_columns
+
 if TYPE_CHECKING:
+    from lib_ti.inspect.facts import Table
     from lib_ti.inspect.inspection import Inspection
     from lib_ti.inspect.line import Line
-    from lib_ti.inspect.table import Figures, Table
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
@@ -23,39 +25,36 @@ def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Coll
     ]
 
 
-_HEAD = ("#", "vectors", "text", "tokens", "min", "max", "sum", "abs", "length", "std", "nearest")
-_NUMBERS = {0, 1, 4, 5, 6, 7, 8, 9}
-
-
 def inspection_lines(seen: Inspection) -> list[str]:
     lines = []
     for table in seen.tables:
         mean = table.vocabulary_length
         beside = "" if mean is None else f"; the vocabulary's vectors are {mean:.4f} long on average"
+        columns = used_columns(seen.lines)
         rows = [
-            _cells(*row, table) for row in zip(range(1, len(seen.lines) + 1), seen.lines, table.figures, strict=True)
+            [_mark(column, line, table) + column.cell(number, line, figures) for column in columns]
+            for number, (line, figures) in enumerate(zip(seen.lines, table.figures, strict=True), 1)
         ]
-        used = [column for column in range(len(_HEAD)) if column != 1 and any(row[column] for row in rows)]
-        if any(line.vectors > 1 for line in seen.lines):
-            used.insert(1, 1)
+        head = [column.heading.lower() for column in columns]
+        near = [_nearest(line, table) for line in seen.lines]
+        if any(near):
+            head, rows = [*head, "nearest"], [[*row, words] for row, words in zip(rows, near, strict=True)]
         lines += [f"{table.encoder}, {table.width} wide{beside}"]
-        lines += format_table(
-            [_HEAD[column] for column in used],
-            [[row[column] for column in used] for row in rows],
-            right={place for place, column in enumerate(used) if column in _NUMBERS},
-        )
+        lines += format_table(head, rows, right={place for place, column in enumerate(columns) if column.number})
         lines.append("")
     return [*lines[:-1], *(f"Warning: {text}" for text in seen.warnings)]
 
 
-def _cells(number: int, line: Line, figures: Figures, table: Table) -> tuple[str, ...]:
+def _mark(column: Column, line: Line, table: Table) -> str:
+    """Of lengths that drown the words beside them."""
     rows = table.rows[line.first : line.first + line.vectors]
-    numbers = (figures.min, figures.max, figures.sum, figures.abs_sum, figures.length, figures.std)
-    near = ", ".join(f"{near.text} {near.cosine:.2f}" for near in rows[0].nearest) if len(rows) == 1 else ""
-    tokens = ",".join(map(str, line.tokens))
-    *others, length, std = (f"{value:.4f}" for value in numbers)
-    long = "!" if any(row.too_long for row in rows) else ""
-    return (str(number), str(line.vectors), line.text, tokens, *others, long + length, std, near)
+    return "!" if column.key == "length" and any(row.too_long for row in rows) else ""
+
+
+def _nearest(line: Line, table: Table) -> str:
+    """Of a line that is one vector."""
+    rows = table.rows[line.first : line.first + line.vectors]
+    return ", ".join(f"{near.text} {near.cosine:.2f}" for near in rows[0].nearest) if len(rows) == 1 else ""
 
 
 def comparison_lines(compared: dict[str, Any]) -> list[str]:

@@ -8,9 +8,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib_ti.cli.console import Console, JsonLines
+from lib_ti.cli.console import Console, JsonLines, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
-from lib_ti.cli.interrupt import stopping_gently
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import build_config
@@ -58,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
             with faults_by_flag(FLAGS):
-                build_config(TrainConfig, values)  # before the model is read, which takes longer
+                config = build_config(TrainConfig, values)  # before the model is read, which takes longer
                 app = open_app(args, args.out)
                 control = Control()
                 with stopping_gently(control):
-                    app.train(values, listener, control)
+                    app.train(config, listener, control)
         except TIError as error:
             listener(Failed(error.message, error.hint))
             raise

@@ -3,19 +3,19 @@
 import argparse
 from pathlib import Path
 
+from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
+from lib_ti.config.command import ServeConfig
+from lib_ti.config.tree import build_config, walk_options
+
+FLAGS = {f"--{path.replace('_', '-')}": path for path, *_ in walk_options(ServeConfig)}
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     text = "Open the tab in a browser."
     parser = commands.add_parser("ui", help=text, description=text, allow_abbrev=False)
     add_host_flags(parser, "Folder for embeddings")
-    parser.add_argument("--port", metavar="N", type=int, default=7861, help="Port of the page [7861]")
-    parser.add_argument(
-        "--listen",
-        action="store_true",
-        help="Let other machines of your network in: they can read and write files as you can.",
-    )
+    add_flags(parser, ServeConfig, FLAGS)
     parser.add_argument(
         "--allow-host",
         metavar="NAME",
@@ -23,7 +23,6 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default=[],
         help="Answer to this name too, such as that of a proxy in front; once for each. This machine's own are known.",
     )
-    parser.add_argument("--no-browser", action="store_true", help="Do not open a browser.")
     parser.set_defaults(run=run)
 
 
@@ -33,11 +32,13 @@ def run(args: argparse.Namespace) -> int:
     from lib_ti.demo.run import demo_settings
     from lib_ti.ui.serve import serve
 
+    with faults_by_flag(FLAGS):
+        config = build_config(ServeConfig, given_settings(args, FLAGS))
     app = open_app(args, args.out)
-    address = "0.0.0.0" if args.listen else "127.0.0.1"
+    address = "0.0.0.0" if config.listen else "127.0.0.1"
     defaults = demo_settings(args.model)
     pictures = (Path(defaults["data.folder"]),) if defaults else ()
     routes = build_router(app, Access(pictures=pictures)).routes
     guard = host_guard(address, args.allow_host)
-    serve(app, address, args.port, not args.no_browser, defaults, routes, [guard])
+    serve(app, address, config.port, not config.no_browser, defaults, routes, [guard])
     return 0

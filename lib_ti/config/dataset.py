@@ -12,6 +12,8 @@ FILE_NAMES = "file names"
 
 @dataclass(frozen=True)
 class FoldersPart:
+    """Where the pictures are, and where what is made of them goes."""
+
     source: str = option(
         "", "Input directory", "Folder of the pictures as they are; nothing in it is changed.", required=True
     )
@@ -39,6 +41,8 @@ class SizePart:
 
 @dataclass(frozen=True)
 class SplitPart:
+    """Long pictures as several pieces, which overlap."""
+
     on: bool = option(
         False, "Split oversized images", "Pictures much longer than the wanted shape become several pieces."
     )
@@ -56,6 +60,8 @@ class SplitPart:
 
 @dataclass(frozen=True)
 class FocalPart:
+    """A crop around what draws the eye; the weights say what does."""
+
     on: bool = option(
         False, "Auto focal point crop", "Crop to width and height around what draws the eye, not the middle."
     )
@@ -79,6 +85,8 @@ class FocalPart:
 
 @dataclass(frozen=True)
 class SizedPart:
+    """A crop to the size that suits each picture, within limits of sides and area in pixels."""
+
     on: bool = option(
         False, "Auto-sized crop", "Crop the middle to the size of a grid of 64 pixels that suits each picture."
     )
@@ -99,6 +107,8 @@ class SizedPart:
 
 @dataclass(frozen=True)
 class FlipPart:
+    """Copies of each picture besides it."""
+
     horizontal: bool = option(False, "Horizontal", "A mirrored copy of each picture: left for right.")
     vertical: bool = option(False, "Vertical", "A copy of each picture upside down.")
     both: bool = option(False, "Both", "A copy of each picture turned by half.")
@@ -106,6 +116,8 @@ class FlipPart:
 
 @dataclass(frozen=True)
 class CaptionPart:
+    """The words beside each picture, and what becomes of those that are there."""
+
     by: str = option(
         "",
         "Caption",
@@ -122,6 +134,8 @@ class CaptionPart:
 
 @dataclass(frozen=True)
 class DatasetConfig:
+    """All settings of making a folder of pictures into a data set, by part; only the folder must be given."""
+
     folders: FoldersPart = field(default_factory=FoldersPart)
     size: SizePart = field(default_factory=SizePart)
     split: SplitPart = field(default_factory=SplitPart)

@@ -1,6 +1,7 @@
-"""The settings of what is done to embeddings: create, merge, make again for another model, inspect."""
+"""The settings of what is done to embeddings: create, merge, remake for another model, convert, inspect."""
 
 from dataclasses import dataclass
+from typing import Literal, cast, get_args
 
 from lib_ti.config.option import option
 from lib_ti.config.train import FORMATS
@@ -10,6 +11,8 @@ STARTS = ("text", "embedding", "zeros", "random")
 
 @dataclass(frozen=True)
 class CreateConfig:
+    """A new embedding: its name, what its rows begin as, and its file."""
+
     name: str = option(
         "", "Name", "The word that stands for the embedding in prompts, and its file's name.", required=True
     )
@@ -39,6 +42,8 @@ OVER = ("refuse", "crop", "split")
 
 @dataclass(frozen=True)
 class MergeConfig:
+    """An expression, the edits of its result in the order of these fields, and its file."""
+
     expression: str = option(
         "", "Expression", "What to merge, such as 'cat'*0.5 + 'dog'; words and embeddings in quotes.", required=True
     )
@@ -69,6 +74,8 @@ class MergeConfig:
 
 @dataclass(frozen=True)
 class RemakeConfig:
+    """Where files go that are made again for another model, and under which name."""
+
     name: str = option(
         "[name]", "Name", "[name] is the file's own name, [model] the loaded model's: [name]-[model].", required=True
     )
@@ -78,17 +85,97 @@ class RemakeConfig:
     folder: str = option("", "Embeddings directory", "Where the files go; empty is where each one lies.")
 
 
-SOURCES = ("embedding", "typed")
-GROUPINGS = ("none", "comma", "parts", "words", "tokens", "vectors")
+Form = Literal["safetensors", "pt", "diffusers", "png"]
+FORMS: tuple[Form, ...] = get_args(Form)
+FAMILIES = ("", "sd1", "sdxl")
 
 
 @dataclass(frozen=True)
-class InspectConfig:
+class ConvertConfig:
+    """Into which form and family files are brought, and where they go."""
+
+    to: str = option(
+        "safetensors",
+        "Form",
+        "safetensors; pt: A1111's; diffusers; png: a picture that carries it.",
+        choices=FORMS,
+        metavar="FORM",
+    )
+    folder: str = option("", "Folder", "Where the new files go; empty is the host's own folder.")
+    family: str = option(
+        "",
+        "Family",
+        "sdxl: SD1's clip_l, with clip_g zero or of the words for it; sd1: SDXL's clip_l alone.",
+        choices=FAMILIES,
+    )
+    clip_g: str = option(
+        "", "Words for clip_g", "Words for clip_g; needs family sdxl and an SDXL model.", metavar="TEXT"
+    )
+    overwrite: bool = option(False, "Overwrite", "Replace files that exist.")
+
+    @property
+    def form(self) -> Form:
+        return cast(Form, self.to)
+
+    @property
+    def wanted_family(self) -> Literal["sd1", "sdxl"] | None:
+        return cast(Literal["sd1", "sdxl"], self.family) if self.family else None
+
+
+SOURCES = ("embedding", "typed")
+Grouping = Literal["none", "comma", "parts", "words", "tokens", "vectors"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+MOST_TOKENS = 32
+"""That a vector is explained by."""
+
+
+@dataclass(frozen=True)
+class LookConfig:
+    """What every face is asked of how something is looked at."""
+
+    by: str = option(
+        "vectors",
+        "A line for each of",
+        "A line for each of these; none: all in one. Files know of vectors alone.",
+        choices=GROUPINGS,
+        metavar="GROUP",
+    )
+    nearest: int = option(
+        5, "Nearest tokens", "How many of the nearest tokens to name for each vector.", minimum=0, maximum=100
+    )
+    other: str = option(
+        "",
+        "Compare with",
+        "Another embedding, a path, or an expression in quotes; empty for none.",
+        metavar="SOURCE",
+    )
+    same_as: str = option(
+        "", "Same as this text?", "Asks the model whether both mean the same; empty for no.", metavar="TEXT"
+    )
+
+    @property
+    def grouping(self) -> Grouping:
+        return cast(Grouping, self.by)
+
+
+@dataclass(frozen=True)
+class InspectConfig(LookConfig):
+    """What is looked at, and all that may be asked of it."""
+
     source: str = option("embedding", "Look at", "embedding: a file; typed: a text or an expression.", choices=SOURCES)
     file: str = option("", "Embedding", "One of the embeddings folder, or the path of any other file.")
     typed: str = option("", "Text or expression", "What begins with a quote is an expression: 'cat'*0.5 + 'dog'.")
-    by: str = option(
-        "vectors", "A line for each of", "none: all in one. Files know of vectors alone.", choices=GROUPINGS
+    prompt: str = option(
+        "[name]",
+        "Prompt of both",
+        "A prompt with [name], where the embedding and the text of --same-as are put.",
+        metavar="TEXT",
     )
-    other: str = option("", "Compare with", "Another embedding, a path, or an expression in quotes; empty for none.")
-    same_as: str = option("", "Same as this text?", "Asks the model whether both mean the same; empty for no.")
+    decompose: int = option(
+        0,
+        "Explain by tokens",
+        "Explain each vector by at most N tokens, as an expression to merge; 0 does not.",
+        minimum=0,
+        maximum=MOST_TOKENS,
+    )
+    dark: bool = option(False, "Dark", "Draw it on a dark ground.")

@@ -15,6 +15,8 @@ FORMATS = ("safetensors", "pt")
 
 @dataclass(frozen=True)
 class EmbeddingPart:
+    """What is trained, and from where: a new embedding, a created one, or an earlier run."""
+
     name: str = option(
         "", "Embedding", "Its name: the word that stands for it in prompts, and its file's name.", required=True
     )
@@ -40,6 +42,8 @@ class EmbeddingPart:
 
 @dataclass(frozen=True)
 class DataPart:
+    """The pictures, how each becomes a size that the model can use, and the prompts that go with them. Sizes are in pixels."""
+
     folder: str = option(
         "",
         "Dataset directory",
@@ -91,6 +95,8 @@ class DataPart:
 
 @dataclass(frozen=True)
 class OptimizerPart:
+    """The update: its rate, how many pictures make one, and AdamW's own figures."""
+
     lr: str = option(
         "0.005",
         "Embedding Learning rate",
@@ -124,6 +130,8 @@ class OptimizerPart:
 
 @dataclass(frozen=True)
 class LossPart:
+    """What of the loss counts how much, and which noise and timesteps are drawn."""
+
     weighting: str = option(
         "none",
         "Loss weighting",
@@ -145,6 +153,8 @@ class LossPart:
 
 @dataclass(frozen=True)
 class PreviewPart:
+    """Pictures drawn while it trains. Sizes are in pixels; 0 steps between them draws none."""
+
     every: int = option(
         500, "Save an image to log directory every N steps, 0 to disable", "Steps between previews.", minimum=0
     )
@@ -164,6 +174,8 @@ class PreviewPart:
 
 @dataclass(frozen=True)
 class SavePart:
+    """What is written, where and how often; 0 steps between copies writes none."""
+
     every: int = option(
         500,
         "Save a copy of embedding to log directory every N steps, 0 to disable",
@@ -210,6 +222,8 @@ class SavePart:
 
 @dataclass(frozen=True)
 class RunPart:
+    """How the run goes: its seed, the layer it trains against, memory."""
+
     seed: int = option(
         -1, "Training seed", "The same seed gives the same run; -1 draws one and records it.", minimum=-1
     )
@@ -231,6 +245,11 @@ class RunPart:
 
 @dataclass(frozen=True)
 class TrainConfig:
+    """All settings of a training run, by part; every one has a dotted path, such as `optim.lr`.
+
+    Only the embedding's name and the folder of pictures must be given.
+    """
+
     embedding: EmbeddingPart = field(default_factory=EmbeddingPart)
     data: DataPart = field(default_factory=DataPart)
     optim: OptimizerPart = field(default_factory=OptimizerPart)

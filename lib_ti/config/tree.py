@@ -12,7 +12,14 @@ Config = TypeVar("Config")
 
 
 def walk_options(config: type) -> Iterator[tuple[str, type, Any, Option]]:
-    """(dotted path, type, default, option) of every field, in the order in which they are written."""
+    """Every setting of a config class, in the order in which they are written.
+
+    Args:
+        config: A frozen dataclass whose fields are made by `option`, or are such dataclasses themselves (its parts).
+
+    Yields:
+        Dotted path ("optim.lr"), type (str, int, float or bool), default, and what else is declared of it.
+    """
     hints = get_type_hints(config)
     for entry in fields(config):
         kind = hints[entry.name]
@@ -33,7 +40,14 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def config_values(config: Any) -> dict[str, Any]:
-    """The flat values of a config: `build_config(type(config), config_values(config)) == config`."""
+    """The flat values of a config, by dotted path.
+
+    Example:
+        >>> config_values(MergeConfig("'cat'", "my-cat"))["over"]
+        'refuse'
+        >>> build_config(MergeConfig, config_values(config)) == config
+        True
+    """
     values: dict[str, Any] = {}
     for path, *_ in walk_options(type(config)):
         value = config
@@ -44,7 +58,25 @@ def config_values(config: Any) -> dict[str, Any]:
 
 
 def build_config(config: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build from flat or nested values; strings are read as the field's type. Raises InvalidConfig with every fault."""
+    """Build a config of what a form, a command line, a file or a request holds, and validate it.
+
+    Args:
+        config: The class to build, such as `TrainConfig`.
+        values: By dotted path (``{"optim.lr": "0.005"}``), nested (``{"optim": {"lr": "0.005"}}``), or both. Text is read as the
+            field's type. What is missing keeps its default.
+
+    Returns:
+        A frozen object, whose values are within the limits and choices of their options; and the class' own `check`, where it has
+        one, has found no fault between them.
+
+    Raises:
+        InvalidConfig: With every fault at once, each by its dotted path: names that there are not (with the nearest that there
+            is), values of another type, limits, choices, what is required, and what does not go together.
+
+    Example:
+        >>> build_config(TrainConfig, {"embedding.name": "my-cat", "data": {"folder": "pictures"}, "optim.steps": "500"}).optim.steps
+        500
+    """
     known = {path: (kind, default, about) for path, kind, default, about in walk_options(config)}
     faults: list[Fault] = []
     clean: dict[str, Any] = {}

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib_ti.config.train import DataPart
@@ -23,6 +23,27 @@ MAX_ENLARGEMENT = 4.0
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What is known of a data set before a picture is opened, for the training of `name`; `faults` is all that is wrong so far.
+
+    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple.
+    """
+
+    data: DataPart
+    name: str
+    model_size: int
+    pixel_multiple: int
+    template: Template | None
+    files: tuple[PictureFile, ...]
+    faults: tuple[Fault, ...] = ()
+
+    def validate(self) -> None:
+        """Raises InvalidDataset with all faults."""
+        if self.faults:
+            raise InvalidDataset(self.faults)
+
+
 def scan_dataset(
     data: DataPart,
     name: str,
@@ -31,12 +52,14 @@ def scan_dataset(
     template_folders: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Dataset:
-    """Read everything about the data set but the pixels, decoding each picture once to prove that it can be.
+    """Read everything about the data set but the pixels, as `list_dataset` and then `scan_pictures` do."""
+    return scan_pictures(list_dataset(data, name, model_size, pixel_multiple, template_folders), progress)
 
-    `name` is the embedding's; `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple;
-    `template_folders` are looked through before our own. `progress(done, total)` is called after each picture.
-    Raises InvalidDataset with all faults: those of settings by their field, those of files by their name in the folder.
-    """
+
+def list_dataset(
+    data: DataPart, name: str, model_size: int, pixel_multiple: int, template_folders: Sequence[Path] = ()
+) -> Listing:
+    """Quick: no picture is opened. `template_folders` are looked through before our own."""
     faults = _side_faults(data, pixel_multiple)
     if regex_faults := _regex_faults(data.word_regex):
         faults += regex_faults
@@ -47,12 +70,21 @@ def scan_dataset(
     files: list[PictureFile] = []
     with _collect(faults):
         files = list_pictures(typed_path(data.folder))
+    return Listing(data, name, model_size, pixel_multiple, template, tuple(files), tuple(faults))
+
+
+def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset:
+    """Read each caption, and decode each picture once to see that it can be; `progress(done, total)` is called after each.
+
+    Raises InvalidDataset with all faults: those of settings by their field, those of files by their name in the folder.
+    """
+    data, name, template, faults = listing.data, listing.name, listing.template, list(listing.faults)
     pictures = []
-    for done, file in enumerate(files, 1):
-        found = _scan_picture(file, data, model_size, pixel_multiple, faults)
+    for done, file in enumerate(listing.files, 1):
+        found = _scan_picture(file, data, listing.model_size, listing.pixel_multiple, faults)
         pictures += [found] if found else []
         if progress:
-            progress(done, len(files))
+            progress(done, len(listing.files))
     if template:
         faults += placeholder_faults(template, pictures, name, data)
     if faults or template is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.app import App
+from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.demo.concept import CONCEPT, PICTURES, draw_other_pictures
 from lib_ti.events import Emit, Event, Finished, PreviewReady, Saved, Status, StepDone
@@ -61,28 +62,28 @@ def demo_settings(model: str, steps: int = 200) -> dict[str, Any]:
     }
 
 
-def run_demo(app: App, out: Path, settings: dict[str, Any], emit: Emit, control: Control) -> Summary | None:
+def run_demo(app: App, out: Path, config: TrainConfig, emit: Emit, control: Control) -> Summary | None:
     """Train, then measure and write `out/summary.json`; None where the user stopped the training."""
-    made = _Made(emit)
-    path = app.train(settings, made, control)
-    if made.finished is None or made.finished.stopped:
+    results = _Results(emit)
+    path = app.train(config, results, control)
+    if results.finished is None or results.finished.stopped:
         return None
     emit(Status("Measuring on pictures that were not trained on"))
     losses = _measure(app, app.load_embedding(path))
     summary = Summary(
         family=app.model().family,
-        steps=made.finished.step,
-        images_per_second=made.images / made.seconds,
+        steps=results.finished.step,
+        images_per_second=results.images / results.seconds,
         **losses,
         embedding=_relative(path, out),
-        loss_plot=_relative(made.plot, out) if made.plot else "",
-        previews=tuple(_relative(preview, out) for preview in made.previews),
+        loss_plot=_relative(results.plot, out) if results.plot else "",
+        previews=tuple(_relative(preview, out) for preview in results.previews),
     )
     (out / "summary.json").write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
     return summary
 
 
-class _Made:
+class _Results:
     """Passes events on and remembers what the summary needs of them."""
 
     def __init__(self, emit: Emit) -> None:

@@ -3,34 +3,14 @@ one stands for the other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import torch
 
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import InvalidEmbedding, InvalidText
 from lib_ti.expression.prompt import placeholder
 from lib_ti.host import Host, PictureSize, SessionRequest, TextModel
-from lib_ti.inspect.table import Table, measure
-
-
-@dataclass(frozen=True)
-class RowPair:
-    """One row of both: the cosine between them (None where one is zero), and the L2 length of their difference."""
-
-    cosine: float | None
-    distance: float
-    lengths: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class OnTwoModels:
-    """One encoder. `tables` hold what each model makes of the rows; `likeness` is the mean cosine between the two models'
-    vectors of the same token, 1 where the vocabularies are the same, so that one embedding means the same on both."""
-
-    likeness: float
-    tables: tuple[Table, Table]
+from lib_ti.inspect.facts import OnTwoModels, RowPair, Sameness
+from lib_ti.inspect.table import measure
 
 
 def compare_embeddings(first: Embedding, second: Embedding) -> dict[str, list[RowPair]]:
@@ -75,21 +55,6 @@ def _likeness(first: TextModel, second: TextModel, encoder: str) -> float:
 
 
 NAME = "[name]"
-_ROUNDING = 1e-3
-
-
-@dataclass(frozen=True)
-class Sameness:
-    """`largest` is the largest difference between numbers of the conditioning, by the host's own keys; `scale` the largest
-    number itself, to measure it by."""
-
-    largest: Mapping[str, float]
-    scale: Mapping[str, float]
-
-    @property
-    def same(self) -> bool:
-        """To within what half precision rounds."""
-        return all(self.largest[key] <= _ROUNDING * self.scale[key] for key in self.largest)
 
 
 def compare_with_text(host: Host, embedding: Embedding, text: str, prompt: str = NAME) -> Sameness:

@@ -28,6 +28,7 @@ from lib_ti.expression.nodes import (
 )
 from lib_ti.expression.printer import print_expression
 from lib_ti.host import TextModel
+from lib_ti.inspect.facts import Decomposition
 
 _SETS = 16
 _TINY = torch.finfo(torch.float32).tiny
@@ -91,14 +92,6 @@ def _fit(row: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 _DIGITS = 6
 """Of a weight; float32 has little more."""
-
-
-@dataclass(frozen=True)
-class Decomposition:
-    """`residuals`: by encoder, the share of each vector's length that the tokens leave unexplained: 0 nothing, 1 all."""
-
-    expression: str
-    residuals: dict[str, list[float]]
 
 
 def decompose(embedding: Embedding, host: TextModel, dictionary: Dictionary, most: int = 4) -> Decomposition:

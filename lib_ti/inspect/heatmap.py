@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lib_ti.errors import HostError
+from lib_ti.inspect.facts import Row, Table
 from lib_ti.inspect.inspection import Inspection
-from lib_ti.inspect.table import Row, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

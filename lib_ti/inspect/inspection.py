@@ -9,14 +9,16 @@ from typing import Any
 
 import torch
 
+from lib_ti.config.embeddings import Grouping
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.recipe import describe_recipe
 from lib_ti.errors import InvalidText
 from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
 from lib_ti.host import TextModel
-from lib_ti.inspect.line import Grouping, Line, text_lines, vector_lines
-from lib_ti.inspect.table import LONG, Table, measure
+from lib_ti.inspect.facts import LONG, Table
+from lib_ti.inspect.line import Line, text_lines, vector_lines
+from lib_ti.inspect.table import measure
 from lib_ti.merge.vectors import Matrices, evaluate_expression
 
 _EXPRESSION = re.compile(r"[\s(-]*'")

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
 
+from lib_ti.config.embeddings import Grouping
 from lib_ti.expression.evaluate import Piece
-
-Grouping = Literal["none", "comma", "parts", "words", "tokens", "vectors"]
-GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from lib_ti.host import TextModel
+from lib_ti.inspect.columns import figures_of
+from lib_ti.inspect.facts import LONG, Nearest, Row, Table
 from lib_ti.inspect.line import Line
 
 _ROWS, _TOKENS = 512, 8192
@@ -57,68 +59,11 @@ def _ordered(row: torch.Tensor, ids: torch.Tensor, table: torch.Tensor) -> list[
     return sorted(near, key=lambda n: (-n.cosine, n.token))
 
 
-LONG = 10
-"""Times the vocabulary's mean length from which on a vector drowns the words beside it: the mark of a broken training."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Of one line of a table. `length` is the L2 length; of several vectors, the mean of theirs. `std` is over all numbers."""
-
-    min: float
-    max: float
-    sum: float
-    abs_sum: float
-    length: float
-    std: float
-
-
-@dataclass(frozen=True)
-class Nearest:
-    token: int
-    text: str
-    cosine: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One vector: its L2 length, whether it is over `LONG` times as long as the vocabulary's, and the tokens most like it."""
-
-    length: float
-    too_long: bool
-    nearest: tuple[Nearest, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Of one encoder. `figures` belong to the lines; `vocabulary_length` is the mean L2 length of all tokens' vectors, None
-    without a model."""
-
-    encoder: str
-    width: int
-    vocabulary_length: float | None
-    figures: tuple[Figures, ...]
-    rows: tuple[Row, ...]
-
-
 def measure(
     vectors: Mapping[str, torch.Tensor], lines: Sequence[Line], host: TextModel | None = None, nearest: int = 5
 ) -> list[Table]:
     """A table for each encoder of `vectors` ([V, D]); `host`, whose model they fit, brings the comparison."""
     return [_measure(encoder, matrix.float(), lines, host, nearest) for encoder, matrix in vectors.items()]
-
-
-def figures(matrix: torch.Tensor) -> Figures:
-    """Of [n, D] float32, in float64."""
-    values = matrix.double()
-    return Figures(
-        min=values.min().item(),
-        max=values.max().item(),
-        sum=values.sum().item(),
-        abs_sum=values.abs().sum().item(),
-        length=values.norm(dim=1).mean().item(),
-        std=values.std(correction=0).item(),
-    )
 
 
 def _measure(encoder: str, matrix: torch.Tensor, lines: Sequence[Line], host: TextModel | None, count: int) -> Table:
@@ -136,7 +81,7 @@ def _measure(encoder: str, matrix: torch.Tensor, lines: Sequence[Line], host: Te
         encoder=encoder,
         width=matrix.shape[1],
         vocabulary_length=mean,
-        figures=tuple(figures(matrix[line.first : line.first + line.vectors]) for line in lines),
+        figures=tuple(figures_of(matrix[line.first : line.first + line.vectors]) for line in lines),
         rows=tuple(
             Row(length, mean is not None and length > LONG * mean, tokens)
             for length, tokens in zip(lengths, near, strict=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from PIL import Image
 
 from lib_ti.atomic import write_atomically
+from lib_ti.config.embeddings import Form
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.families import ClipG, to_family
 from lib_ti.embedding.name import check_name
@@ -19,8 +20,6 @@ from lib_ti.formats.files import load_bundle, load_embedding, save_diffusers, sa
 from lib_ti.formats.png import write_preview_png
 from lib_ti.library.listing import list_library
 
-Form = Literal["safetensors", "pt", "diffusers", "png"]
-FORMS: tuple[Form, ...] = get_args(Form)
 _ENDINGS = {"safetensors": ".safetensors", "pt": ".pt", "diffusers": ".safetensors", "png": ".png"}
 
 

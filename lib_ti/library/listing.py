@@ -43,6 +43,11 @@ class Entry:
     namesakes: tuple[Path, ...] = ()
 
     @property
+    def file(self) -> str:
+        """Where it lies in the folder, with forward slashes on every system."""
+        return self.path.relative_to(self.folder).as_posix()
+
+    @property
     def name(self) -> str:
         return self.header.name if self.header else self.path.stem
 
@@ -70,8 +75,7 @@ class Entry:
         """All that a search looks through."""
         header = self.header
         model = f"{header.model_name} {header.model_hash} {header.layout}" if header else ""
-        place = self.path.relative_to(self.folder).as_posix()
-        return f"{self.name} {place} {self.family} {model} {self.recipe} {self.fault}".casefold()
+        return f"{self.name} {self.file} {self.family} {model} {self.recipe} {self.fault}".casefold()
 
     @property
     def shadows(self) -> list[Path]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
-from lib_ti.dataset.scan import scan_dataset
+from lib_ti.dataset.scan import Listing, list_dataset, scan_pictures
 from lib_ti.dataset.template import compose_prompt
 from lib_ti.embedding.name import check_name, shadow_warnings
 from lib_ti.errors import Fault, HostError, InvalidConfig, InvalidDataset
+from lib_ti.events import Emit, Status, ignore
 from lib_ti.host import Host, ModelInfo, TrainingSession
 from lib_ti.library.result import other_files
 from lib_ti.training.start import Start, embedding_path, find_start
@@ -71,21 +71,69 @@ class Plan:
         )
 
 
-def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int], None] | None = None) -> Plan:
-    """Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, or InvalidEmbedding."""
+@dataclass(frozen=True)
+class Outline:
+    """A plan as far as it is known before a picture is opened: what can be refused at once has been."""
+
+    config: TrainConfig
+    model: ModelInfo
+    listing: Listing
+    path: Path
+    start: Start
+    last_step: int
+
+
+def outline_training(host: Host, config: TrainConfig) -> Outline:
+    """Raises InvalidConfig or InvalidDataset with every fault but those of pictures, EmbeddingExists, or InvalidEmbedding."""
+    model, path = _find_target(host, config)
+    listing = _list_dataset(host, config, model)
+    listing.validate()
+    return Outline(config, model, listing, path, *_find_steps(host, config))
+
+
+def plan_training(host: Host, run: TrainConfig | Outline, emit: Emit = ignore) -> Plan:
+    """Validate what is not yet, and above all decode every picture once; `emit` hears how far that is.
+
+    Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, or InvalidEmbedding.
+    """
+
+    def progress(done: int, total: int) -> None:
+        emit(Status(f"Checking picture {done} of {total}", done / total))
+
+    emit(Status("Checking the pictures"))
+    if isinstance(run, Outline):
+        return _build_plan(host, run, scan_pictures(run.listing, progress))
+    model, path = _find_target(host, run)
+    listing = _list_dataset(host, run, model)
+    dataset = scan_pictures(listing, progress)  # before the start, so that faults of folder and pictures come together
+    return _build_plan(host, Outline(run, model, listing, path, *_find_steps(host, run)), dataset)
+
+
+def _find_target(host: Host, config: TrainConfig) -> tuple[ModelInfo, Path]:
     check_name(config.embedding.name)
     model = host.model()
     path = embedding_path(host, config)
     if path.suffix == ".pt" and len(model.encoders) > 1:
         hint = f"{path.name} exists: take another name" if path.is_file() else "take safetensors"
         raise InvalidConfig([Fault("save.format", f"{model.family} has no .pt form", hint)])
-    dataset = scan_dataset(
-        config.data, config.embedding.name, model.native_size, model.pixel_multiple, host.template_folders(), progress
-    )
+    return model, path
+
+
+def _list_dataset(host: Host, config: TrainConfig, model: ModelInfo) -> Listing:
+    name, folders = config.embedding.name, host.template_folders()
+    return list_dataset(config.data, name, model.native_size, model.pixel_multiple, folders)
+
+
+def _find_steps(host: Host, config: TrainConfig) -> tuple[Start, int]:
+    """Where the run starts, and the last step of it."""
     start = find_start(host, config)
-    first, schedule = start.state.step, config.schedule
-    last = min(config.optim.steps, schedule.last_step or config.optim.steps)
-    _validate_steps(config, first, last)
+    last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
+    _validate_steps(config, start.state.step, last)
+    return start, last
+
+
+def _build_plan(host: Host, outline: Outline, dataset: Dataset) -> Plan:
+    config, model, path, start, last = outline.config, outline.model, outline.path, outline.start, outline.last_step
     others = other_files(path, host.embeddings_folder())
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
@@ -101,7 +149,7 @@ def plan_training(host: Host, config: TrainConfig, progress: Callable[[int, int]
         start=start,
         path=path,
         last_step=last,
-        rates=tuple(schedule.table(first, last)),
+        rates=tuple(config.schedule.table(start.state.step, last)),
         buckets=buckets(dataset),
         warnings=tuple(warnings),
     )

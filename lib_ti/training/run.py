@@ -1,4 +1,4 @@
-"""One training run, from settings to a saved embedding. Read `_Run.train`: it is the loop, in order."""
+"""One training run, from a plan to a saved embedding. Read `_Run.train`: it is the loop, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from lib_ti.atomic import write_atomically
-from lib_ti.config.train import TrainConfig
 from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.dataset.dataset import sample_order, sample_prompt
@@ -26,26 +25,22 @@ from lib_ti.host import Host, SessionRequest, TrainingSession
 from lib_ti.infotext import infotext
 from lib_ti.training.latents import CachedPicture, cache_latents
 from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
-from lib_ti.training.plan import Plan, plan_training, validate_prompts
+from lib_ti.training.plan import Plan, validate_prompts
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
 from lib_ti.training.state import SUFFIX, optim_path, save_optim, save_state
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
 
 
-def train(host: Host, config: TrainConfig, emit: Emit, control: Control) -> Path:
+def train(host: Host, plan: Plan, emit: Emit, control: Control) -> Path:
     """Train until the last step or `control.stop()`; the path of the embedding, which is saved if a step was begun.
 
-    Raises InvalidConfig or InvalidDataset before anything has been written, TrainingFailed (memory that ran out is one)
-    after the last good vectors have been saved, and what the host raises when it cannot go on.
+    Raises InvalidDataset where the model does not see a caption as far as the vectors, before any step; TrainingFailed (memory
+    that ran out is one) after the last good vectors have been saved; and what the host raises when it cannot go on.
     """
-    emit(Status("Checking the pictures"))
-    plan = plan_training(
-        host, config, lambda done, total: emit(Status(f"Checking picture {done} of {total}", done / total))
-    )
     plan.start.folder.make()
     emit(
         Planned(
-            config.embedding.name,
+            plan.config.embedding.name,
             plan.model.name,
             plan.first_step,
             plan.last_step,

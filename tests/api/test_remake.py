@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from lib_ti.api.routes import PREFIX
 from lib_ti.app import App
+from lib_ti.config.embeddings import MergeConfig
 from lib_ti.formats.files import load_embedding
 from tests.api.conftest import Ask, wheres
 from tests.test_remake import Finetune
@@ -24,7 +25,7 @@ def app(tmp_path: Path) -> App:
     app.host.log_folder().mkdir()
     old = App(ToyHost(tmp_path))
     for name, expression in (("ant", "'red'"), ("bee", "'ant'*2")):
-        old.merge({"name": name, "expression": expression})
+        old.merge(MergeConfig(expression, name))
     return app
 
 
@@ -66,15 +67,15 @@ def test_it_is_stopped_between_two_files_and_a_second_one_refused(
     app: App, get: Ask, post: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = []
-    make = app.remake
+    remake = app.remake
 
     def watched(*given: Any) -> Any:
-        for one in make(*given):
+        for one in remake(*given):
             answers.append(post("again/start", {}))
             answers.append(post("again/control", {"action": "stop"}))
             yield one
 
-    monkeypatch.setattr(app.library_job, "_make", watched)
+    monkeypatch.setattr(app.library_job, "_remake", watched)
     assert post("again/control", {"action": "stop"}).status_code == 409
     post("again/start", {"overwrite": True})
     wait(app)

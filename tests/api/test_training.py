@@ -1,13 +1,18 @@
 """A program loses: a training that it can start, watch, steer, and take up again."""
 
 import os
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lib_ti.app import App
+from lib_ti.config.train import TrainConfig
+from lib_ti.dataset.picture import load_image
+from lib_ti.errors import HostError
 from lib_ti.formats.files import load_embedding
 from tests.api.conftest import Ask, wheres
 
@@ -96,14 +101,85 @@ def test_a_run_can_be_steered(post: Ask, get: Ask, app: App, settings: dict[str,
     assert wheres(post("train/control", {"action": "dance"})) == {"action"}
 
 
-def test_faulty_pictures_are_told_before_anything_starts(
-    post: Ask, app: App, settings: dict[str, Any], pictures: Path
+def test_faulty_pictures_are_all_told_before_anything_is_written(
+    post: Ask, get: Ask, app: App, settings: dict[str, Any], pictures: Path
 ) -> None:
-    (pictures / "0.png").write_bytes(b"junk")
-    answer = post("train/start", settings)
+    for name in ("0.png", "1.png"):
+        (pictures / name).write_bytes(b"junk")
+    answer = post("train/preflight", settings)
     assert answer.status_code == 422
-    assert "0.png" in answer.text
+    assert wheres(answer) == {"0.png", "1.png"}
     assert app.jobs.current is None
+    assert post("train/start", settings).status_code == 202
+    finish(app)
+    status = get("train/status").json()
+    assert (status["state"], status["failure"]["expected"]) == ("failed", True)
+    assert {fault["where"] for fault in status["failure"]["faults"]} == {"0.png", "1.png"}
+    assert "0.png" in status["failure"]["message"]
+    assert not [*app.host.log_folder().iterdir(), *app.host.embeddings_folder().iterdir()]
+
+
+def test_what_needs_no_picture_opened_is_refused_at_once(
+    post: Ask, app: App, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = count_decodings(monkeypatch)
+    (app.host.folder / "templates").mkdir()  # type: ignore[attr-defined]
+    (app.host.folder / "templates" / "bare.txt").write_text("")  # type: ignore[attr-defined]
+    (app.host.embeddings_folder() / "broken.pt").write_bytes(b"junk")
+    for part, field, value, where in (
+        ("embedding", "name", "a/b", "embedding.name"),
+        ("data", "template", "bare", "data.template"),
+        ("data", "width", 65, "data.width"),
+        ("data", "folder", str(app.host.log_folder()), "data.folder"),
+        ("optim", "lr", "x", "optim.lr"),
+        ("embedding", "name", "broken", str(app.host.embeddings_folder() / "broken.pt")),
+    ):
+        changed = {**settings, part: {**settings[part], field: value}}
+        if field == "width":
+            changed["data"]["height"] = 64
+        answer = post("train/start", changed)
+        assert answer.status_code == 422, (field, answer.text)
+        assert where in wheres(answer), field
+    monkeypatch.setattr(app.host, "model", lambda: fail(HostError("No model yet.")))
+    assert post("train/start", settings).status_code == 503
+    assert (app.jobs.current, opened) == (None, [])
+
+
+def test_a_start_reads_its_settings_once_and_each_picture_twice_and_does_not_wait_for_them(
+    post: Ask, get: Ask, app: App, settings: dict[str, Any], pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured before: four times, three times, and the request waited for the pictures."""
+    built = []
+    check = TrainConfig.check
+    monkeypatch.setattr(TrainConfig, "check", lambda config: built.append(config) or check(config))
+    go_on = threading.Event()
+    opened = count_decodings(monkeypatch, go_on)
+    answer = post("train/start", settings)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["state"] == get("train/status").json()["state"] == "planning", "while a picture is decoded"
+    go_on.set()
+    finish(app)
+    assert get("train/status").json()["state"] == "finished"
+    assert Counter(opened) == dict.fromkeys(pictures.iterdir(), 2)
+    assert len(built) == 1, "build_config asks each config that it has built"
+
+
+def fail(error: Exception) -> Any:
+    raise error
+
+
+def count_decodings(monkeypatch: pytest.MonkeyPatch, go_on: threading.Event | None = None) -> list[Path]:
+    """The pictures that are decoded from now on, once for each time; the decoding waits for `go_on`."""
+    opened = []
+
+    def load(path: Path) -> Any:
+        opened.append(path)
+        assert go_on is None or go_on.wait(SOON)
+        return load_image(path)
+
+    for module in ("picture", "scan"):
+        monkeypatch.setattr(f"lib_ti.dataset.{module}.load_image", load)
+    return opened
 
 
 def test_a_failed_run_says_so(post: Ask, get: Ask, app: App, settings: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ def built_in(folder: Path, arguments: argparse.Namespace, options: dict[str, Any
 
     from lib_ti.adapters.a1111.host import A1111Host
     from lib_ti.app import App
+    from lib_ti.config.embeddings import CreateConfig
 
     # Its sampler passes its source on, which torch no longer takes.
     Sampler.__init__ = lambda self, data_source=None: None  # type: ignore[method-assign, misc]
@@ -76,7 +77,7 @@ def built_in(folder: Path, arguments: argparse.Namespace, options: dict[str, Any
     template.write_text("a photo of a [name]\n")
     textual_inversion.list_textual_inversion_templates()
     # Made by us, since what it writes itself with a new torch it takes for malicious and does not load.
-    made = App(A1111Host()).create({"name": NAME, "vectors": 2, "init": "star", "format": "pt"})
+    made = App(A1111Host()).create(CreateConfig(NAME, init="star", vectors=2, format="pt"))
     shared.opts.data.update(options, save_training_settings_to_txt=False)  # it fails where nothing else is saved
     about = [NAME, "0.005", arguments.batch, 1, str(folder), str(folder.parent / "log"), arguments.size, arguments.size]
     about += [False, arguments.steps, "disabled", "0.1", False, 0, "once", False, 0, 0, "benchmark.txt", False, False]
@@ -88,6 +89,8 @@ def built_in(folder: Path, arguments: argparse.Namespace, options: dict[str, Any
 def ours(folder: Path, arguments: argparse.Namespace, options: dict[str, Any]) -> None:
     from lib_ti.adapters.a1111.host import A1111Host
     from lib_ti.app import App
+    from lib_ti.config.train import TrainConfig
+    from lib_ti.config.tree import build_config
     from lib_ti.control import Control
     from lib_ti.events import ignore
 
@@ -110,7 +113,7 @@ def ours(folder: Path, arguments: argparse.Namespace, options: dict[str, Any]) -
         "save.log_folder": str(folder.parent / "ours"),
         **options,
     }
-    path = App(A1111Host()).train(values, ignore, Control())
+    path = App(A1111Host()).train(build_config(TrainConfig, values), ignore, Control())
     for file in path.parent.glob(f"{NAME}*"):  # else the next trainer would find it trained already
         file.unlink()
 

@@ -45,3 +45,11 @@ def test_words_for_clip_g_need_a_model(command: Command) -> None:
     assert done["faults"] == []
     assert "'cat'" in done["written"][0]["notes"][-1]
     assert load_embedding(Path("out/foo.safetensors")).vectors["clip_g"].any()
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--to", "bin"), ("--family", "sd2")])
+def test_a_wrong_value_is_told_by_its_flag_and_nothing_is_written(command: Command, flag: str, value: str) -> None:
+    code, _, err = command("convert", DATA / "em-sd1.safetensors", flag, value, "--out", "out")
+    assert code == 2
+    assert f"{flag}: '{value}' is not a choice" in err
+    assert not Path("out").exists()

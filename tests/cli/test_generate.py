@@ -48,7 +48,13 @@ def test_embeddings_of_the_folder_are_at_hand(command: Command, hosts: list[Open
     ("flags", "said"),
     [
         (("--count", "2", "--out", "a.png"), "2 pictures"),
-        (("--count", "0"), "0 pictures"),
+        (("--count", "0"), "--count: Pictures is 0, below the least of 1"),
+        (("--width", "-8"), "--width: Width is -8, below the least of 0"),
+        (("--height", "8192"), "--height: Height is 8192, above the most of 4096"),
+        (("--steps", "0"), "--steps: "),
+        (("--cfg", "nan"), "--cfg: "),
+        (("--clip-skip", "-1"), "--clip-skip: "),
+        (("--seed", "99999999999999999999"), "--seed: "),
         (("--sampler", "Magic"), "DPM++ 2M"),
     ],
 )

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.cli.conftest import Opened
+
 Command = Callable[..., tuple[int, str, str]]
 DATA = Path(__file__).parent.parent / "data"
 
@@ -111,3 +113,22 @@ def test_it_is_compared_with_a_file_a_model_and_a_text(command: Command) -> None
     assert found["with"]["clip_l"][0]["distance"] == pytest.approx(0, abs=1e-6)
     assert found["with"]["clip_l"][1]["distance"] > 0.1
     assert found["on_models"]["clip_l"]["likeness"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--nearest", "-6", "--nearest: Nearest tokens is -6, below the least of 0"),
+        ("--nearest", "many", "--nearest: 'many' is not a number"),
+        ("--by", "word", "--by: 'word' is not a choice of A line for each of (did you mean words?)"),
+        ("--decompose", "-2", "--decompose: "),
+        ("--decompose", "33", "--decompose: "),
+    ],
+)
+def test_a_wrong_value_is_told_by_its_flag_before_anything_is_opened(
+    command: Command, hosts: list[Opened], flag: str, value: str, said: str
+) -> None:
+    code, out, err = command("inspect", DATA / "em-sd1.safetensors", "--model", "demo", flag, value)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not hosts

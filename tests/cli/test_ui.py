@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.cli.conftest import Opened
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -18,6 +21,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "http"])
+def test_a_port_that_cannot_be_is_told_before_the_model_is_read(
+    command: Callable[..., tuple[int, str, str]], hosts: list[Opened], port: str
+) -> None:
+    code, _, err = command("ui", "--port", port)
+    assert code == 2
+    assert "--port: " in err
+    assert not hosts
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig, MergeConfig
 from lib_ti.embedding.digest import digest_token_tables, digest_vectors
 from lib_ti.formats.files import load_header
 from lib_ti.host import ModelInfo
@@ -38,8 +39,8 @@ def test_another_model_in_the_same_host_is_read_anew(tmp_path: Path) -> None:
 
 def test_what_is_merged_and_created_keeps_it(tmp_path: Path) -> None:
     app = App(ToyHost(tmp_path, "sdxl"))
-    (merged,) = app.merge({"expression": "'red'", "name": "merged"})
-    created = app.create({"name": "created", "init": "red"})
+    (merged,) = app.merge(MergeConfig("'red'", "merged"))
+    created = app.create(CreateConfig("created", init="red"))
     for made in (merged, created):
         assert load_header(made.path).token_tables == digest_token_tables(app.host)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lib_ti.inspect.line import Grouping, Line, text_lines
+from lib_ti.config.embeddings import Grouping
+from lib_ti.inspect.line import Line, text_lines
 
 TEXTS = {1: "a</w>", 2: "photo</w>", 267: ",</w>", 4: "rut", 5: "kowski</w>"}
 PIECES = [1, 2, 267, 4, 5, "my-cat", 1, 267, 267, 2]

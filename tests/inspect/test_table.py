@@ -7,8 +7,10 @@ import time
 import pytest
 import torch
 
+from lib_ti.inspect.columns import figures_of
+from lib_ti.inspect.facts import LONG
 from lib_ti.inspect.line import Line, vector_lines
-from lib_ti.inspect.table import LONG, figures, measure, nearest_tokens
+from lib_ti.inspect.table import measure, nearest_tokens
 from tests.merge.text_model import SmallTextModel
 
 HOST = SmallTextModel("sdxl")
@@ -57,7 +59,7 @@ def test_sdxl_vocabulary_takes_little_time_and_memory() -> None:
 
 
 def test_the_figures_are_those_of_plain_arithmetic() -> None:
-    found = figures(torch.tensor([[3.0, -4.0], [0.0, 1.0]]))
+    found = figures_of(torch.tensor([[3.0, -4.0], [0.0, 1.0]]))
     assert (found.min, found.max, found.sum, found.abs_sum) == (-4, 3, 0, 8)
     assert found.length == pytest.approx((5 + 1) / 2), "of several vectors the mean, so that it compares with one"
     assert found.std == pytest.approx(math.sqrt((9 + 16 + 0 + 1) / 4))
@@ -76,7 +78,7 @@ def test_each_line_gets_the_figures_of_its_rows() -> None:
     assert [table.encoder for table in tables] == ["clip_l", "clip_g"]
     for table in tables:
         matrix = vectors[table.encoder]
-        assert table.figures == (figures(matrix[:2]), figures(matrix[2:]))
+        assert table.figures == (figures_of(matrix[:2]), figures_of(matrix[2:]))
         assert [row.nearest[0].token for row in table.rows] == [5, 6, 7]
         assert [row.length for row in table.rows] == pytest.approx(matrix.norm(dim=1).tolist())
         assert table.vocabulary_length == pytest.approx(host.tables[table.encoder].norm(dim=1).mean().item())

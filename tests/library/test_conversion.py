@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from lib_ti.config.embeddings import FORMS, Form
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.formats.png import write_preview_png
-from lib_ti.library.conversion import FORMS, Form, convert_files
+from lib_ti.library.conversion import convert_files
 from tests.embeddings import vectors
 from tests.formats.layout_files import READABLE, REFUSED
 

@@ -8,6 +8,7 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.events import Event, StepDone, ignore
 from lib_ti.formats.files import load_embedding
+from lib_ti.training.plan import plan_training
 from lib_ti.training.run import train
 from tests.toy_host import ToyHost
 
@@ -23,7 +24,7 @@ def run(
         events.append(event)
         listen(event)
 
-    train(host, config, emit, control or Control())
+    train(host, plan_training(host, config, emit), emit, control or Control())
     return events
 
 

@@ -24,6 +24,7 @@ KILLED = """
     from lib_ti.config.tree import build_config
     from lib_ti.control import Control
     from lib_ti.events import StepDone
+    from lib_ti.training.plan import plan_training
     from lib_ti.training.run import train
     from tests.toy_host import ToyHost
     import json, torch
@@ -34,7 +35,8 @@ KILLED = """
             print(event.step, flush=True)
             time.sleep(0.002)
 
-    train(ToyHost(Path(sys.argv[1])), build_config(TrainConfig, json.loads(sys.argv[2])), emit, Control())
+    host, config = ToyHost(Path(sys.argv[1])), build_config(TrainConfig, json.loads(sys.argv[2]))
+    train(host, plan_training(host, config), emit, Control())
 """
 
 

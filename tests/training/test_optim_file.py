@@ -17,6 +17,7 @@ from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding
 from lib_ti.events import Event, Planned, StepDone, Warned
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.formats.writing import write_torch_zip
+from lib_ti.training.plan import plan_training
 from lib_ti.training.run import train
 from lib_ti.training.start import find_start
 from lib_ti.training.state import checksum, load_optim, optim_path
@@ -51,7 +52,7 @@ def host(tmp_path: Path) -> WideHost:
 
 def run(host: ToyHost, config: TrainConfig) -> list[Event]:
     events: list[Event] = []
-    train(host, config, events.append, Control())
+    train(host, plan_training(host, config), events.append, Control())
     return events
 
 

@@ -15,6 +15,7 @@ from lib_ti.errors import GivenUp
 from lib_ti.events import Event, Finished, Paused, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import ModelInfo, SessionRequest
+from lib_ti.training.plan import plan_training
 from lib_ti.training.run import train
 from tests.toy_host import ToyHost, ToySession
 
@@ -56,7 +57,7 @@ def run(host: BusyHost, config: TrainConfig, control: Control, on_pause: Callabl
         if isinstance(event, Paused):
             threading.Timer(0.3, on_pause).start()
 
-    train(host, config, emit, control)
+    train(host, plan_training(host, config), emit, control)
     return events
 
 
@@ -82,7 +83,7 @@ def test_the_model_is_free_while_the_run_is_paused_and_the_result_is_the_same(
     assert seen == [False]
     assert isinstance(events[-1], Finished)
     plain = BusyHost(tmp_path / "plain")
-    train(plain, settings(), lambda event: None, Control())
+    train(plain, plan_training(plain, settings()), lambda event: None, Control())
     assert torch.equal(vectors(host), vectors(plain))
 
 
@@ -143,7 +144,7 @@ def test_stop_before_the_first_step_leaves_no_embedding(host: BusyHost, settings
         if isinstance(event, Status) and event.text.startswith("Waiting" if waits else "Encoding"):
             threading.Timer(0.1, control.stop).start() if waits else control.stop()
 
-    train(host, settings(), emit, control)
+    train(host, plan_training(host, settings()), emit, control)
     assert events[-1] == Finished(0, None, stopped=True), "no page may say that it is saved"
     assert not (host.embeddings_folder() / "foo.safetensors").exists()
     assert not host.open

@@ -10,6 +10,7 @@ from PIL import Image
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.events import ignore
+from lib_ti.training.plan import plan_training
 from lib_ti.training.preview import preview_png, save_card
 from lib_ti.training.run import train
 from tests.toy_host import ToyHost
@@ -49,5 +50,5 @@ def test_a_run_leaves_the_card_it_is_asked_for(
     tmp_path: Path, settings: Callable[..., TrainConfig], card: bool
 ) -> None:
     host = ToyHost(tmp_path)
-    train(host, settings(preview__every=4, save__card=card), ignore, Control())
+    train(host, plan_training(host, settings(preview__every=4, save__card=card)), ignore, Control())
     assert (host.embeddings_folder() / "foo.preview.png").exists() == card

@@ -15,10 +15,21 @@ from PIL import Image, ImageDraw
 from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import EmbeddingExists, Fault, InvalidDataset
-from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
+from lib_ti.events import (
+    Emit,
+    Finished,
+    Paused,
+    Planned,
+    PreviewReady,
+    Resumed,
+    Saved,
+    Status,
+    StepDone,
+    Warned,
+    ignore,
+)
 from lib_ti.host import EncoderInfo, ModelInfo
 from lib_ti.library.result import Result
 from lib_ti.picture_folders import PictureFolders
@@ -87,22 +98,21 @@ class FakeApp(App):
     def templates(self) -> list[str]:
         return ["style_filewords", "subject"]
 
-    def create(self, values: Mapping[str, Any]) -> Result:
-        config = build_config(CreateConfig, values)
+    def create(self, config: CreateConfig) -> Result:
         path = self.folder / f"{config.name}.{config.format}"
         if path.exists() and not config.overwrite:
             raise EmbeddingExists(f"{path.name} exists.", "Choose another name.", str(path))
         path.write_bytes(b"made")
         return Result(path, "sd1", config.vectors, ("It is <new>.",))
 
-    def preflight(self, values: Mapping[str, Any]) -> Any:
-        config = build_config(TrainConfig, values)
+    def plan(self, run: Any, emit: Emit = ignore) -> Any:
+        config: TrainConfig = run
         if config.data.folder == "empty":
             raise InvalidDataset([Fault("a<b>.png", "is broken"), Fault("data.template", "there is no template")])
         return FakePlan(config)
 
-    def train(self, values: Mapping[str, Any], emit: Emit, control: Control) -> Path:
-        plan = self.preflight(values)
+    def train(self, run: Any, emit: Emit, control: Control) -> Path:
+        plan = self.plan(run, emit)
         config, name = plan.config, plan.config.embedding.name
         first = self.done.get(name, 0) if config.embedding.resume else 0
         self.done[name] = first

@@ -10,6 +10,7 @@ from browsing import Open, Shoot, field, open_tab, tick
 from tab_server import ROOT
 
 from lib_ti.app import App
+from lib_ti.config.embeddings import MergeConfig
 from tests.toy_host import ToyHost
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,7 @@ def test_files_are_found_looked_at_and_remade_for_another_model(
     (folder / "model.txt").unlink(missing_ok=True)
     app = App(ToyHost(folder))
     for name, expression in (("ant", "'red round'"), ("bee", "'ant'*2 + 'blue'"), ("wasp", "'bee'")):
-        app.merge({"name": name, "expression": expression})
+        app.merge(MergeConfig(expression, name))
     shutil.copy(ROOT / "tests" / "data" / "em-sdxl.safetensors", folder / "embeddings" / "large.safetensors")
     page = open_page(address)
     open_tab(page, "Library")

@@ -34,7 +34,7 @@ class DatasetActions:
 
     def prepare(self, values: Mapping[str, Any]) -> Outcome:
         try:
-            self.pictures.start_preparing(values)
+            self.pictures.start_preparing(build_config(DatasetConfig, values))
         except TIError as error:
             return refused(error, DatasetConfig)
         return Outcome(good=True)

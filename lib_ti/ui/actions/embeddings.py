@@ -66,7 +66,7 @@ class EmbeddingActions:
 
     def merge(self, values: Mapping[str, Any]) -> Merged:
         try:
-            results = self.app.merge(values)
+            results = self.app.merge(build_config(MergeConfig, values))
             seen = Html("").join(self._picture(self.app.inspect(one.path)) for one in results)
         except TIError as error:
             outcome = _refused(error, MergeConfig, "expression")
@@ -76,7 +76,7 @@ class EmbeddingActions:
     def preview(self, values: Mapping[str, Any]) -> Outcome:
         """All that `merge` would save, with its edits, while nothing is saved."""
         try:
-            parts = self.app.build_merge(values)
+            parts = self.app.build_merge(_unsaved(values))
             html = Html("").join(self._picture(self.app.inspect(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
@@ -85,7 +85,7 @@ class EmbeddingActions:
     def explain(self, values: Mapping[str, Any]) -> Outcome:
         """What `merge` would save, with its edits, by few tokens."""
         try:
-            parts = self.app.build_merge(values)
+            parts = self.app.build_merge(_unsaved(values))
             html = Html("").join(figures.decomposition(self.app.decompose(part)) for part in parts)
         except TIError as error:
             return _refused(error, MergeConfig, "expression")
@@ -97,7 +97,7 @@ class EmbeddingActions:
             config, source = self._source(values)
             if isinstance(source, Path):
                 origin, remake = self._origin(source)
-            html = self._picture(self.app.inspect(source, config.by))  # type: ignore[arg-type]  # of its choices
+            html = self._picture(self.app.inspect(source, config.grouping))
             if config.other:
                 other = self._file_or_expression(config.other)
                 html += figures.comparison(config.other, self.app.compare(source, other))
@@ -167,6 +167,11 @@ class EmbeddingActions:
         except TIError as error:  # matplotlib may be missing: the figures are worth showing all the same
             return figures.inspection(seen) + refused(error, InspectConfig).html
         return figures.inspection(seen, light, dark)
+
+
+def _unsaved(values: Mapping[str, Any]) -> MergeConfig:
+    """For what is only looked at, a name need not be chosen yet."""
+    return build_config(MergeConfig, {**values, "name": values.get("name") or "merged"})
 
 
 def _refused(error: TIError, config: type, field: str) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lib_ti.app import App
 from lib_ti.config.embeddings import RemakeConfig
+from lib_ti.config.tree import build_config
 from lib_ti.errors import TIError
 from lib_ti.ui import wording
 from lib_ti.ui.actions.train import Outcome, refused
@@ -22,7 +23,7 @@ class RemakeActions:
     def one(self, file: str, values: Mapping[str, Any]) -> tuple[Outcome, Path | None]:
         """`file` as Inspect names it; and where its new form lies."""
         try:
-            (done,) = self.app.remake([self.app.embeddings_folder() / file], values)
+            (done,) = self.app.remake([self.app.embeddings_folder() / file], build_config(RemakeConfig, values))
         except TIError as error:
             return refused(error, RemakeConfig), None
         if done.made is None:
@@ -32,7 +33,7 @@ class RemakeActions:
     def start(self, typed: str, values: Mapping[str, Any]) -> Outcome:
         """All that the filter `typed` lets through and that are not of the loaded model, in a job of its own."""
         try:
-            self.app.library_job.start(values, typed)
+            self.app.library_job.start(build_config(RemakeConfig, values), typed)
         except TIError as error:
             return refused(error, RemakeConfig)
         return Outcome(good=True)

@@ -10,8 +10,9 @@ from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.schedule import parse_schedule
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import walk_options
-from lib_ti.errors import Fault, FaultList, InvalidText, TIError
+from lib_ti.config.tree import build_config, walk_options
+from lib_ti.errors import Fault, InvalidText, TIError
+from lib_ti.errors import faults_of as faults_of
 from lib_ti.events import Failed
 from lib_ti.ui import wording
 from lib_ti.ui.html import notices, run
@@ -38,23 +39,22 @@ class Actions:
 
     def create(self, values: Mapping[str, Any]) -> Outcome:
         try:
-            result = self.app.create(values)
+            result = self.app.create(build_config(CreateConfig, values))
         except TIError as error:
             return refused(error, CreateConfig)
         return Outcome(notices.results([result], wording.CREATED_NEXT), good=True)
 
     def check(self, values: Mapping[str, Any]) -> Checked:
         try:
-            plan = self.app.preflight(values)
+            plan = self.app.plan(build_config(TrainConfig, values))
         except TIError as error:
             outcome = refused(error, TrainConfig)
             return Checked(outcome.html, outcome.faults)
         return Checked(plan=run.plan(plan.lines(), plan.warnings, wording.CHECK_PASSED), good=True)
 
     def train(self, values: Mapping[str, Any], resume: bool) -> Outcome:
-        wanted = {**values, "embedding.resume": resume}
         try:
-            self.app.start_training(wanted)
+            self.app.start_training(build_config(TrainConfig, {**values, "embedding.resume": resume}))
         except TIError as error:
             return refused(error, TrainConfig)
         return Outcome(good=True)
@@ -85,12 +85,6 @@ def refused(error: TIError, config: type) -> Outcome:
         message = str(error).removesuffix(error.hint).rstrip()
         return Outcome(notices.failure(Failed(message, error.hint)))
     return Outcome(notices.fault_list(faults, labels), tuple(fault for fault in faults if fault.where in labels))
-
-
-def faults_of(error: BaseException | None) -> tuple[Fault, ...]:
-    if isinstance(error, FaultList):
-        return error.faults
-    return (Fault(error.where, error.message, error.hint),) if isinstance(error, TIError) and error.where else ()
 
 
 def preview_schedule(text: str, steps: Any) -> Outcome:

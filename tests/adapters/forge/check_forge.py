@@ -11,6 +11,7 @@ import torch
 
 from lib_ti.adapters.webui.model import networks_of
 from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.errors import HostError, UnsupportedModel
 from lib_ti.host import ImageRequest, PictureSize, SessionRequest
 from tests.adapters.webui.check_gradient import validate_gradient
@@ -212,7 +213,7 @@ def test_no_embedding_of_ours_is_renamed_as_corrupted(
 ) -> None:
     folder = app.host.embeddings_folder()
     forms = ("safetensors",) if len(app.model().encoders) == 2 else ("safetensors", "pt")
-    made = [app.create({"name": f"qrst{form}", "vectors": 2, "init": "red star", "format": form}) for form in forms]
+    made = [app.create(CreateConfig(f"qrst{form}", init="red star", vectors=2, format=form)) for form in forms]
     spelled = paint("a photo of red star")
     try:
         for one in made:

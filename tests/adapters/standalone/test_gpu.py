@@ -16,6 +16,7 @@ from lib_ti.events import Event, StepDone
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host, SessionRequest
 from lib_ti.training.evaluation import FixedBatch, gap_closed
+from lib_ti.training.plan import plan_training
 from lib_ti.training.run import train
 from lib_ti.training.update import Sample, accumulate_gradient
 from tests.benchmarks.training_speed import peak_memory, random_sd1
@@ -49,7 +50,8 @@ def test_training_learns_in_every_precision_and_gives_its_memory_back(host: Host
     held = []
     events: list[Event] = []
     for _ in range(2):
-        train(host, build_config(TrainConfig, values | {"embedding.overwrite": True}), events.append, Control())
+        overwriting = build_config(TrainConfig, values | {"embedding.overwrite": True})
+        train(host, plan_training(host, overwriting), events.append, Control())
         held.append(torch.cuda.memory_allocated())
     assert held[0] == held[1], "a run leaves memory behind"
     assert all(event.loss == event.loss for event in events if isinstance(event, StepDone))

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lib_ti.app import App
-from lib_ti.config.train import LossPart
+from lib_ti.config.train import LossPart, TrainConfig
+from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.events import Event, StepDone
 from lib_ti.host import PictureSize, SessionRequest
@@ -37,7 +38,7 @@ def test_a_run_keeps_vectors_and_moments_in_float32(tmp_path: Path, dtype: str) 
         if isinstance(event, StepDone):
             losses.append(event.loss)
 
-    path = App(host).train(settings(), listen, Control())
+    path = App(host).train(build_config(TrainConfig, settings()), listen, Control())
     state = load_state(path.with_name(path.name + SUFFIX))
     tensors = [*state.vectors.values(), *(value for one in state.moments.values() for value in one.values())]
     assert len(losses) == 3

@@ -16,6 +16,7 @@ from lib_ti.control import Control
 from lib_ti.errors import HostError
 from lib_ti.events import Event, Finished, StepDone
 from lib_ti.host import PictureSize, SessionRequest
+from lib_ti.training.plan import plan_training
 from lib_ti.training.run import train
 from tests.adapters.webui.conftest import NAME, ROWS, differences, state_of
 
@@ -47,7 +48,7 @@ def test_state_is_as_before(
     before = state_of(sd_model)
     errors = {"bug": ZeroDivisionError, "error": HostError}
     with pytest.raises(errors[ending]) if ending in errors else nullcontext():
-        train(app.host, build_config(TrainConfig, settings), emit, control)
+        train(app.host, plan_training(app.host, build_config(TrainConfig, settings)), emit, control)
     assert differences(before, state_of(sd_model)) == []
     assert np.array_equal(paint("a photo of a cat", seed=1), picture)
     assert ends == {"success": [(4, False)], "stop": [(2, True)], "interrupt": [(2, True)]}.get(ending, [])
@@ -57,7 +58,7 @@ def test_gradients_do_not_reach_the_weights(app: App, sd_model: Any, settings: d
     """They would fill as much memory as the model itself."""
     with app.host.training_session(SessionRequest(NAME, ROWS)):
         assert not any(weight.requires_grad for weight in _weights(sd_model))
-    train(app.host, build_config(TrainConfig, settings), lambda event: None, Control())
+    train(app.host, plan_training(app.host, build_config(TrainConfig, settings)), lambda event: None, Control())
     assert all(weight.grad is None for weight in _weights(sd_model))
 
 

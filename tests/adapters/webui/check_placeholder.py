@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig
 from lib_ti.host import PictureSize, SessionRequest
 from tests.adapters.webui.conftest import NAME, ROWS
 
 
 @pytest.fixture
 def embedding_of_that_name(app: App) -> Iterator[None]:
-    path = app.create({"name": NAME, "vectors": 1, "init": "dog"}).path
+    path = app.create(CreateConfig(NAME, init="dog")).path
     yield
     path.unlink()
     app.host.refresh_embeddings()

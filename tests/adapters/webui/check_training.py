@@ -12,6 +12,9 @@ import torch
 
 from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
+from lib_ti.config.embeddings import CreateConfig
+from lib_ti.config.train import TrainConfig
+from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import HostError
 from lib_ti.events import Paused, PreviewReady, StepDone
@@ -25,10 +28,10 @@ def test_created_trained_stopped_resumed_and_used(
 ) -> None:
     settings |= {"optim.steps": 30, "preview.every": 5, "preview.prompt": "a photo of [name]", "save.folder": ""}
     plain = paint(f"a photo of {NAME}")
-    created = app.create({"name": NAME, "vectors": ROWS, "init": "red star"}).path
+    created = app.create(CreateConfig(NAME, init="red star", vectors=ROWS)).path
     assert np.array_equal(paint(f"a photo of {NAME}"), paint("a photo of red star"))
 
-    job = app.start_training(settings)
+    job = app.start_training(build_config(TrainConfig, settings))
     _wait_for(job, lambda: job.snapshot.step >= 6)
     job.control.stop()
     assert job.wait(300)
@@ -36,7 +39,7 @@ def test_created_trained_stopped_resumed_and_used(
     assert 6 <= job.snapshot.step < 30
     halfway = paint(f"a photo of {NAME}")
 
-    job = app.start_training({**settings, "embedding.resume": True})
+    job = app.start_training(build_config(TrainConfig, {**settings, "embedding.resume": True}))
     assert job.wait(600)
     snapshot = job.snapshot
     assert (snapshot.state, snapshot.step) == ("finished", 30), snapshot
@@ -110,10 +113,10 @@ def test_a_paused_run_lets_pictures_be_made_and_goes_on_as_if_nothing_had_happen
     from modules import call_queue, shared
 
     settings |= {"optim.steps": 6, "embedding.overwrite": True}
-    app.start_training(settings).wait(300)
+    app.start_training(build_config(TrainConfig, settings)).wait(300)
     plain = app.load_embedding(Path(settings["save.folder"]) / f"{NAME}.safetensors").vectors
 
-    job = app.start_training({**settings, "optim.steps": 400})
+    job = app.start_training(build_config(TrainConfig, {**settings, "optim.steps": 400}))
     _wait_for(job, lambda: job.snapshot.step >= 2)
     job.control.pause()
     _wait_for(job, lambda: job.snapshot.state == "paused")
@@ -143,7 +146,7 @@ def test_a_paused_run_lets_pictures_be_made_and_goes_on_as_if_nothing_had_happen
         control.resume()
 
     control = Control()
-    path = app.train(settings, pause_once, control)
+    path = app.train(build_config(TrainConfig, settings), pause_once, control)
     for name, vector in app.load_embedding(path).vectors.items():
         assert torch.equal(vector, plain[name])
 
@@ -155,7 +158,7 @@ def test_stop_ends_a_run_that_waits_for_the_queue_and_keeps_the_place_of_others(
 
     call_queue.queue_lock.acquire()
     try:
-        job = app.start_training({**settings, "embedding.overwrite": True})
+        job = app.start_training(build_config(TrainConfig, {**settings, "embedding.overwrite": True}))
         _wait_for(job, lambda: job.snapshot.status == "Waiting for the model")
         job.control.stop()
         assert job.wait(5)
@@ -186,7 +189,8 @@ def test_the_webui_shows_how_far_the_run_is(app: App, settings: dict[str, Any]) 
             previews.append(shared.state.current_image.size)
 
     previews: list[tuple[int, int]] = []
-    app.train({**settings, "embedding.overwrite": True, "preview.every": 2}, listen, Control())
+    config = build_config(TrainConfig, {**settings, "embedding.overwrite": True, "preview.every": 2})
+    app.train(config, listen, Control())
     assert previews == [(64, 64)] * 3
     # An event comes before the bar moves on.
     assert (f"Train {NAME}", 3, 4, "Training step 3 of 4") in seen

@@ -198,10 +198,9 @@ def test_every_kind_of_source_has_its_field():
     assert tuple(SOURCE_FIELDS) == SOURCES
 
 
-def test_the_groupings_offered_are_those_of_the_tables():
-    from lib_ti.inspect import line
-
-    assert line.GROUPINGS == GROUPINGS
+@pytest.mark.parametrize("by", GROUPINGS)
+def test_every_grouping_that_is_offered_has_its_table(one: EmbeddingActions, by: str):
+    assert one.inspect({"source": "typed", "typed": "red, round", "by": by}).good
 
 
 def test_a_file_whose_name_is_no_text_does_not_take_the_library_with_it(one: EmbeddingActions, tmp_path: Path):

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lib_ti.app import App
+from lib_ti.config.embeddings import MergeConfig
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.ui.actions.embeddings import EmbeddingActions
@@ -27,8 +28,8 @@ def merged(tmp_path: Path) -> Result:
     old = App(ToyHost(tmp_path))
 
     def merged(name: str, expression: str = "'red'*0.5") -> Path:
-        (made,) = old.merge({"expression": expression, "name": name})
-        return made.path
+        (result,) = old.merge(MergeConfig(expression, name))
+        return result.path
 
     return merged
 
@@ -116,15 +117,15 @@ def test_it_shows_how_far_it_is_and_stops_when_asked_with_whole_files(
 ):
     paths = [merged(name) for name in ("ant", "bee", "moth")]
     go_on, arrived = threading.Semaphore(2), threading.Event()
-    make = actions.app.remake
+    remake = actions.app.remake
 
     def slowly(*given: Any) -> Iterator[Any]:
-        for one in make(*given):
+        for one in remake(*given):
             go_on.acquire()
             yield one
             arrived.set()
 
-    monkeypatch.setattr(actions.app.library_job, "_make", slowly)
+    monkeypatch.setattr(actions.app.library_job, "_remake", slowly)
     assert actions.remake.start("", {"overwrite": True}).good
     assert arrived.wait(SOON)
     job = actions.app.library_job.jobs.current
@@ -144,14 +145,14 @@ def test_it_shows_how_far_it_is_and_stops_when_asked_with_whole_files(
 
 def test_what_is_stopped_before_its_end_leaves_the_rest_as_it_was(actions: EmbeddingActions, merged: Result):
     ant, bee = merged("ant"), merged("bee").read_bytes()
-    make = actions.app.remake
+    remake = actions.app.remake
 
     def stopping(*given: Any) -> Iterator[Any]:
-        for one in make(*given):
+        for one in remake(*given):
             actions.remake.stop()
             yield one
 
-    actions.app.library_job._make = stopping  # type: ignore[assignment]
+    actions.app.library_job._remake = stopping  # type: ignore[assignment]
     assert actions.remake.start("", {"overwrite": True}).good
     assert "Made again: 1. Not made: 0. Stopped; still to do: 1." in wait(actions)
     assert load_embedding(ant).model_name == "fine tune/v2"
