@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lib_ti.config.embeddings import ConvertConfig, CreateConfig, Grouping, MergeConfig, RemakeConfig
+from lib_ti.config.options import config_values
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import config_values
 from lib_ti.control import Control
 from lib_ti.errors import Busy, HostError
 from lib_ti.events import Emit, ignore
@@ -31,8 +31,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.inspect.line import Line as Line
     from lib_ti.library.conversion import Conversion
     from lib_ti.library.listing import Entry as Entry
-    from lib_ti.library.listing import Library
-    from lib_ti.library.named import FolderEmbeddings
+    from lib_ti.library.listing import FolderEmbeddings, Library
     from lib_ti.library.result import Result as Result
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.vectors import Placed
@@ -478,7 +477,7 @@ class App:
 
     def _known_embeddings(self, quick: bool = False) -> FolderEmbeddings:
         """By name; `quick` gives the same as last time where neither the model nor the folder has changed."""
-        from lib_ti.library.named import FolderEmbeddings
+        from lib_ti.library.listing import FolderEmbeddings
 
         entries, model = self._entries(self.host.embeddings_folder(), quick), self.host.model()
         kept = self._known

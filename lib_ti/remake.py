@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
-from lib_ti.config.tree import build_config
+from lib_ti.config.options import build_config
 from lib_ti.create import create_embedding
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.fit import is_of_model

@@ -14,8 +14,8 @@ from lib_ti.api.security import Access
 from lib_ti.app import App
 from lib_ti.cli.main import build_parser
 from lib_ti.cli.train import FLAGS
+from lib_ti.config.options import walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import walk_options
 from lib_ti.host import Host
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from lib_ti.app import App
 from lib_ti.config.embeddings import ConvertConfig, MergeConfig
 from lib_ti.errors import InvalidText
 from lib_ti.formats.files import load_embedding
-from lib_ti.library.named import FolderEmbeddings
+from lib_ti.library.listing import FolderEmbeddings
 from tests.toy_host import ToyHost
 
 

@@ -18,8 +18,8 @@ from lib_ti.api.security import Access
 from lib_ti.app import App
 from lib_ti.cli.flags import load_settings
 from lib_ti.cli.main import main
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from tests.docs import DOCS, PAGES, ROOT
 from tests.test_docs import examples
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.options import build_config
 from lib_ti.config.train import DataPart
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import Busy, HostError, InvalidConfig, InvalidDataset
 from lib_ti.events import Event, Finished, Saved, Warned, ignore

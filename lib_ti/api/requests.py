@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lib_ti.config.embeddings import MOST_TOKENS, ConvertConfig, LookConfig, RemakeConfig
-from lib_ti.config.option import option
+from lib_ti.config.options import option
 from lib_ti.errors import Fault
 
 ACTIONS = ("stop", "pause", "continue", "save_now", "preview_now")

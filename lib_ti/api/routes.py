@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 
 from lib_ti.api.embeddings import add_convert_route, add_embedding_routes, add_inspect_routes
-from lib_ti.api.library import add_library_routes
+from lib_ti.api.library import add_library_routes, add_remake_routes
 from lib_ti.api.refusal import RefusingRoute
-from lib_ti.api.remake import add_remake_routes
 from lib_ti.api.security import Access, password_check
 from lib_ti.api.training import add_training_routes
 from lib_ti.api.values import Values

@@ -12,7 +12,7 @@ from fastapi import Body
 from lib_ti.api.answers import schema_of
 from lib_ti.api.refusal import MEANINGS, NO_ENTRY, NOT_JSON, WRONG, Refusal
 from lib_ti.api.values import Values
-from lib_ti.config.option import Option
+from lib_ti.config.options import Option
 
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
-from lib_ti.config.tree import build_config, flatten, walk_options
+from lib_ti.config.options import build_config, flatten, walk_options
 from lib_ti.errors import Fault, InvalidConfig, TIError
 
 Config = TypeVar("Config")

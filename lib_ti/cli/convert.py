@@ -9,7 +9,7 @@ from pathlib import Path
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.embeddings import ConvertConfig
-from lib_ti.config.tree import build_config, walk_options
+from lib_ti.config.options import build_config, walk_options
 from lib_ti.errors import TIError
 
 FLAGS = {f"--{path.replace('_', '-')}": path for path, *_ in walk_options(ConvertConfig) if path != "folder"}

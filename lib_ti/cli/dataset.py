@@ -7,7 +7,7 @@ from typing import Any
 from lib_ti.cli.console import JsonLines, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
 from lib_ti.config.dataset import DatasetConfig
-from lib_ti.config.tree import build_config
+from lib_ti.config.options import build_config
 from lib_ti.control import Control
 from lib_ti.errors import TIError
 from lib_ti.events import Event, Failed, Finished, Saved, Status, Warned

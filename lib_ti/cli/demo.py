@@ -6,8 +6,8 @@ from pathlib import Path
 from lib_ti.cli.console import Console, stopping_gently
 from lib_ti.cli.flags import faults_by_flag
 from lib_ti.cli.model_flags import add_host_flags, open_app
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.demo.run import MODELS, Summary, demo_settings, run_demo
 from lib_ti.errors import TIError

@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from lib_ti.config.option import Option
-from lib_ti.config.tree import flatten, walk_options
+from lib_ti.config.options import Option, flatten, walk_options
 from lib_ti.errors import InvalidConfig, TIError
 
 

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.command import GenerateConfig
-from lib_ti.config.tree import build_config, walk_options
+from lib_ti.config.options import build_config, walk_options
 from lib_ti.errors import TIError
 from lib_ti.host import ImageRequest
 from lib_ti.infotext import infotext

@@ -12,8 +12,8 @@ from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.cli.tables import comparison_lines, inspection_lines
 from lib_ti.config.embeddings import InspectConfig
+from lib_ti.config.options import build_config, flatten, walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config, flatten, walk_options
 from lib_ti.errors import TIError
 from lib_ti.formats.files import load_embedding, load_header
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.embeddings import MergeConfig
-from lib_ti.config.tree import build_config, walk_options
+from lib_ti.config.options import build_config, walk_options
 
 FLAGS = {
     f"--{path.replace('_', '-')}": path

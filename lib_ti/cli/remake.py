@@ -10,7 +10,7 @@ from typing import Any
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.embeddings import RemakeConfig
-from lib_ti.config.tree import build_config
+from lib_ti.config.options import build_config
 
 FLAGS = {"--name": "name", "--overwrite": "overwrite", "--out": "folder"}
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from lib_ti.cli.console import Console, JsonLines, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import TIError
 from lib_ti.events import Failed

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from lib_ti.config.option import option
+from lib_ti.config.options import option
 from lib_ti.config.train import FORMATS
 
 STARTS = ("text", "embedding", "zeros", "random")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from lib_ti.config.option import option
+from lib_ti.config.options import option
 from lib_ti.config.schedule import Schedule, parse_schedule
 from lib_ti.errors import Fault, InvalidText
 

@@ -1,6 +1,7 @@
 """All embeddings of a folder, by their headers alone: no numbers are read, and a broken file is an entry with its reason.
 
-A list is kept for as long as it surely holds: an expression is checked, and a list filtered, at every keystroke.
+A list is kept for as long as it surely holds: an expression is checked, and a list filtered, at every keystroke. Expressions
+name what is in it: `FolderEmbeddings` loads only what is used.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lib_ti.embedding.fit import FAMILY_TITLES, is_of_model, match_encoders
 from lib_ti.embedding.name import HOST_SUFFIXES
 from lib_ti.embedding.recipe import describe_recipe, remake_obstacle
 from lib_ti.errors import InvalidEmbedding
-from lib_ti.formats.files import Header
+from lib_ti.formats.files import Header, load_embedding
 from lib_ti.host import ModelInfo
 from lib_ti.library.header_cache import FILE, HeaderCache
+
+if TYPE_CHECKING:
+    from lib_ti.embedding.embedding import Embedding
+
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _LOSSES = "textual_inversion_loss.csv"  # only the folder of a run holds one, ours and A1111's alike
@@ -263,3 +268,31 @@ class Library:
         settled = max(listing.places.values()) < now - _CLOCK_NS
         self._kept = _Kept(folder, logs, listing, began, settled)
         return listing.entries
+
+
+class FolderEmbeddings(Mapping[str, "Embedding"]):
+    """`entries` are those of a folder. Of files with one name those that fit `model` come first, then the one
+    nearest to the top; what does not fit is told when it is used.
+
+    Getting one loads its file anew: InvalidEmbedding where it is no good, KeyError where it is gone.
+    """
+
+    def __init__(self, entries: Iterable[Entry], model: ModelInfo) -> None:
+        self.headers: dict[str, Header] = {}
+        self._paths: dict[str, Path] = {}
+        for entry in sorted(entries, key=lambda entry: entry.match(model) == "misfit"):
+            if entry.header and entry.name not in self.headers:
+                self.headers[entry.name], self._paths[entry.name] = entry.header, entry.path
+        self.names = tuple(self._paths)
+
+    def __getitem__(self, name: str) -> Embedding:
+        path = self._paths[name]
+        if not path.exists():
+            raise KeyError(name)
+        return load_embedding(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lib_ti.atomic import write_atomically
-from lib_ti.config.tree import config_values
+from lib_ti.config.options import config_values
 from lib_ti.control import Control
 from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables

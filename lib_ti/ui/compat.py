@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import gradio as gr
@@ -90,38 +90,3 @@ def on(
         # It drops events while one is answered. So it asks again after the answer, with what is there by then; and a third
         # time, for by then an older second question may itself be unanswered.
         wired.then(action, **about).then(action, **about)
-
-
-def launch(
-    tab: gr.Blocks,
-    host: str,
-    port: int,
-    open_browser: bool,
-    head: str,
-    css: str,
-    routes: Sequence[Any] = (),
-    middleware: Sequence[Any] = (),
-) -> None:
-    """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself; and `routes`
-    of FastAPI's, behind `middleware` of Starlette's."""
-    guarded: dict[str, Any] = {"middleware": list(middleware)}
-    theme = gr.themes.Base(
-        primary_hue="indigo",
-        secondary_hue="indigo",
-        neutral_hue="slate",
-        radius_size="md",
-        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
-        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
-    )
-    tab.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=open_browser,
-        ssr_mode=False,
-        theme=theme,
-        head=head,
-        css=css,
-        footer_links=[],
-        share=False,
-        app_kwargs=guarded | ({"routes": list(routes), "docs_url": "/docs"} if routes else {}),
-    )

@@ -7,8 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from lib_ti.config.option import Option
-from lib_ti.config.tree import walk_options
+from lib_ti.config.options import Option, walk_options
 from lib_ti.errors import Fault
 from lib_ti.ui import compat, ids
 from lib_ti.ui.html.notices import field_faults

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from lib_ti.app import App
 from lib_ti.errors import TIError
-from lib_ti.ui import compat
 from lib_ti.ui.tab import build_tab
 
 _PLACES = (Path(__file__).parent / "page", Path(__file__).parents[2])
@@ -30,10 +31,45 @@ def serve(
     head = f"<script>{(PAGE / 'javascript' / 'ti_lab.js').read_text(encoding='utf-8')}</script>"
     css = (PAGE / "style.css").read_text(encoding="utf-8")
     try:
-        compat.launch(build_tab(app, defaults), host, port, open_browser, head, css, routes, middleware)
+        launch(build_tab(app, defaults), host, port, open_browser, head, css, routes, middleware)
     except OSError as error:
         raise TIError(f"Port {port} of {host} cannot be used: {error}", "Choose another with --port.") from error
     job = app.jobs.current
     if job and job.active:
         job.control.stop()
         job.wait()
+
+
+def launch(
+    tab: gr.Blocks,
+    host: str,
+    port: int,
+    open_browser: bool,
+    head: str,
+    css: str,
+    routes: Sequence[Any] = (),
+    middleware: Sequence[Any] = (),
+) -> None:
+    """Serve the tab alone until Ctrl-C, on gradio 6, with our script and style, which a WebUI loads by itself; and `routes`
+    of FastAPI's, behind `middleware` of Starlette's."""
+    guarded: dict[str, Any] = {"middleware": list(middleware)}
+    theme = gr.themes.Base(
+        primary_hue="indigo",
+        secondary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="md",
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    )
+    tab.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        ssr_mode=False,
+        theme=theme,
+        head=head,
+        css=css,
+        footer_links=[],
+        share=False,
+        app_kwargs=guarded | ({"routes": list(routes), "docs_url": "/docs"} if routes else {}),
+    )

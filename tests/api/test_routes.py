@@ -12,8 +12,8 @@ from lib_ti.api.routes import PREFIX, add_routes, build_router
 from lib_ti.api.security import Access
 from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig, MergeConfig
+from lib_ti.config.options import config_values, flatten, walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import config_values, flatten, walk_options
 from tests.api.conftest import Ask
 
 OWN = {"ann": "an:opener", "böb": "pässword"}

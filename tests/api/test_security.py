@@ -18,8 +18,8 @@ from lib_ti.api.security import Access, find_inside
 from lib_ti.api.values import Values
 from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig, MergeConfig
+from lib_ti.config.options import walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import walk_options
 from tests.toy_host import ToyHost
 
 CONFIGS = (CreateConfig, MergeConfig, TrainConfig, RemakeRequest, InspectRequest, HeatmapRequest, DecomposeRequest)

@@ -89,8 +89,8 @@ def built_in(folder: Path, arguments: argparse.Namespace, options: dict[str, Any
 def ours(folder: Path, arguments: argparse.Namespace, options: dict[str, Any]) -> None:
     from lib_ti.adapters.a1111.host import A1111Host
     from lib_ti.app import App
+    from lib_ti.config.options import build_config
     from lib_ti.config.train import TrainConfig
-    from lib_ti.config.tree import build_config
     from lib_ti.control import Control
     from lib_ti.events import ignore
 

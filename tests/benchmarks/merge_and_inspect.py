@@ -26,8 +26,7 @@ from lib_ti.formats.writing import write_pt, write_safetensors
 from lib_ti.inspect.heatmap import draw_heatmap
 from lib_ti.inspect.inspection import inspect_embedding
 from lib_ti.inspect.table import nearest_tokens
-from lib_ti.library.listing import Library, filter_entries, list_library
-from lib_ti.library.named import FolderEmbeddings
+from lib_ti.library.listing import FolderEmbeddings, Library, filter_entries, list_library
 from lib_ti.merge.check import check_expression
 from lib_ti.merge.vectors import evaluate_expression
 from tests.merge.text_model import SmallTextModel

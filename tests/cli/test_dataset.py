@@ -9,7 +9,7 @@ from PIL import Image
 
 from lib_ti.cli.dataset import FLAGS
 from lib_ti.config.dataset import DatasetConfig
-from lib_ti.config.tree import walk_options
+from lib_ti.config.options import walk_options
 from tests.cli.conftest import Opened
 
 Command = Callable[..., tuple[int, str, str]]

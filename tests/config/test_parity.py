@@ -6,8 +6,8 @@ import pytest
 
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.embeddings import CreateConfig
+from lib_ti.config.options import walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import walk_options
 
 CREATE = {
     "name": ("Name", ""),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lib_ti.config.dataset import DatasetConfig
-from lib_ti.config.tree import build_config
+from lib_ti.config.options import build_config
 from lib_ti.dataset.caption import find_caption
 from lib_ti.dataset.prepare import Helpers, Report, prepare_pictures
 from lib_ti.errors import InvalidConfig

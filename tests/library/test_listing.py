@@ -15,8 +15,7 @@ from lib_ti.formats.files import save_embedding
 from lib_ti.formats.png import write_preview_png
 from lib_ti.host import EncoderInfo, ModelInfo
 from lib_ti.library import listing
-from lib_ti.library.listing import Entry, Library, filter_entries, list_library
-from lib_ti.library.named import FolderEmbeddings
+from lib_ti.library.listing import Entry, FolderEmbeddings, Library, filter_entries, list_library
 from tests.embeddings import vectors
 
 SD1 = ModelInfo("some model ü", "0123456789", "sd1", (EncoderInfo("clip_l", 768, 49407),), "epsilon", 512)

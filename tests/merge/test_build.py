@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib_ti.config.embeddings import MergeConfig
-from lib_ti.config.tree import build_config
+from lib_ti.config.options import build_config
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding, InvalidText, TIError
 from lib_ti.formats.files import load_embedding
 from lib_ti.merge.build import save_merge

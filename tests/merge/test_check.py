@@ -63,7 +63,7 @@ def test_an_encoder_that_the_model_lacks_is_told() -> None:
 
 def test_no_torch_is_loaded() -> None:
     """The tab asks at every keystroke, also before any model is there."""
-    code = "import sys, lib_ti.merge.check, lib_ti.library.named; print('torch' in sys.modules)"
+    code = "import sys, lib_ti.merge.check, lib_ti.library.listing; print('torch' in sys.modules)"
     root = Path(__file__).parent.parent.parent
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root).stdout.strip() == "False"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 
 
 @pytest.fixture

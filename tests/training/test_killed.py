@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_ti.config.tree import config_values
+from lib_ti.config.options import config_values
 from lib_ti.training.log import read_losses
 from tests.toy_host import ToyHost
 from tests.training.runs import Settings, final_vectors, run, same
@@ -21,7 +21,7 @@ KILLED = """
     import sys, time
     from pathlib import Path
     from lib_ti.config.train import TrainConfig
-    from lib_ti.config.tree import build_config
+    from lib_ti.config.options import build_config
     from lib_ti.control import Control
     from lib_ti.events import StepDone
     from lib_ti.training.plan import plan_training

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import EmbeddingExists, HostError, InvalidConfig, InvalidDataset, TrainingFailed

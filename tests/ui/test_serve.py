@@ -7,7 +7,6 @@ import pytest
 from fake_app import FakeApp
 
 from lib_ti.errors import TIError
-from lib_ti.ui import compat
 from lib_ti.ui.actions.train import Actions
 from lib_ti.ui.serve import serve
 
@@ -18,7 +17,7 @@ def test_ctrl_c_stops_and_saves_the_run(app: FakeApp, values: dict[str, object],
     def until_ctrl_c(*_: Any) -> None:
         assert Actions(app).train({**values, "optim.steps": 500}, resume=False).good
 
-    monkeypatch.setattr(compat, "launch", until_ctrl_c)
+    monkeypatch.setattr("lib_ti.ui.serve.launch", until_ctrl_c)
     serve(app)
     assert app.jobs.snapshot.state == "stopped"
     assert (app.folder / "moth.safetensors").read_bytes() == b"trained"

@@ -9,8 +9,8 @@ from fake_app import FakeApp
 
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.embeddings import CreateConfig
+from lib_ti.config.options import walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import walk_options
 from lib_ti.errors import Fault
 from lib_ti.ui import compat, ids
 from lib_ti.ui.form import Form

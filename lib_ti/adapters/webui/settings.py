@@ -9,9 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from lib_ti.config.option import Option
+from lib_ti.config.options import Option, walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import walk_options
 
 SECTION = ("ti_lab", "TI Lab")
 EXPRESSIONS, LOGS, PICTURES = "ti_lab_expressions", "ti_lab_log_folder", "ti_lab_picture_folders"

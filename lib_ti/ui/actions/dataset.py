@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.options import build_config
 from lib_ti.config.train import DataPart, TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.errors import Fault, InvalidConfig, TIError
 from lib_ti.picture_folders import PictureFolders
 from lib_ti.ui import wording

@@ -8,9 +8,9 @@ from typing import Any
 
 from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig
+from lib_ti.config.options import build_config, walk_options
 from lib_ti.config.schedule import parse_schedule
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config, walk_options
 from lib_ti.errors import Fault, InvalidText, TIError
 from lib_ti.errors import faults_of as faults_of
 from lib_ti.events import Failed

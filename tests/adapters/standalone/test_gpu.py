@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lib_ti.adapters.detect import open_standalone
+from lib_ti.config.options import build_config
 from lib_ti.config.train import LossPart, TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.dataset.picture import load_picture
 from lib_ti.dataset.scan import scan_dataset

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lib_ti.app import App
+from lib_ti.config.options import build_config
 from lib_ti.config.train import LossPart, TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.events import Event, StepDone
 from lib_ti.host import PictureSize, SessionRequest

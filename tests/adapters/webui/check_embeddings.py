@@ -9,8 +9,8 @@ import pytest
 
 from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig, MergeConfig
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.events import ignore
 from tests.adapters.webui.conftest import NAME

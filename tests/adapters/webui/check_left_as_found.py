@@ -10,8 +10,8 @@ import torch
 
 from lib_ti.adapters.webui.model import networks_of
 from lib_ti.app import App
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.control import Control
 from lib_ti.errors import HostError
 from lib_ti.events import Event, Finished, StepDone

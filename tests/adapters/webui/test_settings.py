@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lib_ti.adapters.webui import settings
+from lib_ti.config.options import build_config, config_values, walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config, config_values, walk_options
 
 
 class OptionInfo:

@@ -3,8 +3,8 @@
 import pytest
 from fake_app import FakeApp
 
+from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config
 from lib_ti.errors import TIError
 from lib_ti.ui.actions.train import Actions, faults_of, preview_schedule
 

@@ -2,7 +2,7 @@
 
 import json
 
-from lib_ti.ui.panels.txt2img import read_txt2img
+from lib_ti.ui.panels.train import read_txt2img
 
 SHOWN = {
     "prompt": "a [name]",

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_ti.config.embeddings import CreateConfig
-from lib_ti.config.option import Option, option
+from lib_ti.config.options import Option, build_config, config_values, flatten, option, walk_options
 from lib_ti.config.train import TrainConfig
-from lib_ti.config.tree import build_config, config_values, flatten, walk_options
 from lib_ti.errors import Fault, InvalidConfig
 
 NEEDED = {"embedding.name": "cat", "data.folder": "pictures"}
