@@ -365,7 +365,7 @@ class App:
             emit: Hears how far the pictures are.
 
         Returns:
-            What the run would do; `plan.lines()` says it in words. `train` takes it as it is.
+            What the run would do; `plan.lines()` says it in words. `train` takes it as it is, while no other run has come between.
 
         Raises:
             InvalidDataset: With every fault of every picture, besides what `outline` raises.

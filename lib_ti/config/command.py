@@ -16,7 +16,7 @@ class GenerateConfig:
     negative: str = option("", "Negative prompt", "What the picture should not show.", metavar="TEXT")
     steps: int = option(20, "Sampler steps", "Sampler steps.", minimum=1)
     cfg: float = option(7.0, "CFG scale", "CFG scale: how closely the picture follows its prompt.", minimum=0.0)
-    sampler: str = option("DPM++ 2M", "Sampler", "The sampler.", metavar="NAME")
+    sampler: str = option("DPM++ 2M", "Sampler", "Its name, as WebUIs write it.", metavar="NAME")
     seed: int = option(-1, "Seed", "Of the first picture; -1 draws one.", minimum=-1, maximum=LARGEST_SEED)
     width: int = option(0, "Width", "In pixels; 0 is the model's own size.", minimum=0, maximum=4096)
     height: int = option(0, "Height", "In pixels; 0 is the model's own size.", minimum=0, maximum=4096)
