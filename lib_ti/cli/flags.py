@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,11 @@ import yaml
 
 from lib_ti.config.options import Option, flatten, walk_options
 from lib_ti.errors import InvalidConfig, TIError
+
+
+def called_as() -> list[str]:
+    """The words that began this command: those of an installed package, or those of the repository."""
+    return ["ti-lab"] if Path(sys.argv[0]).stem == "ti-lab" else ["python", "-m", "lib_ti"]
 
 
 def add_flags(

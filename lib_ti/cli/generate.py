@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
-from PIL.PngImagePlugin import PngInfo
-
+from lib_ti.atomic import write_atomically
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.command import GenerateConfig
 from lib_ti.config.options import build_config, walk_options
 from lib_ti.errors import TIError
 from lib_ti.host import ImageRequest
-from lib_ti.infotext import infotext
+from lib_ti.infotext import infotext, png_with_infotext
 
 FLAGS = {f"--{path.replace('_', '-')}": path for path, *_ in walk_options(GenerateConfig) if path != "prompt"}
 
@@ -46,10 +45,7 @@ def run(args: argparse.Namespace) -> int:
         request = replace(first, seed=first.seed + number)
         picture = app.generate(request)
         path = next(paths)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        about = PngInfo()
-        about.add_text("parameters", infotext(request, app.model()))
-        picture.save(path, pnginfo=about)
+        write_atomically(path, png_with_infotext(picture, infotext(request, app.model())))
         print(f"{path}  seed {request.seed}")
     return 0
 

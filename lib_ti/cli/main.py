@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from lib_ti.cli import convert, create, dataset, demo, generate, inspect, merge, remake, train, ui
 from lib_ti.cli import list as list_
+from lib_ti.cli.flags import called_as
 from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
+from lib_ti.version import VERSION
 
 COMMANDS = (train, dataset, create, merge, remake, inspect, convert, list_, generate, demo, ui)
 STOPPED = 130
@@ -18,10 +20,11 @@ STOPPED = 130
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lib_ti",
+        prog=" ".join(called_as()),
         description="Train, create, merge and inspect textual-inversion embeddings, without a WebUI.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"TI Lab {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_command(commands)

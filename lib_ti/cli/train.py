@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from lib_ti.cli.console import Console, JsonLines, stopping_gently
-from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
+from lib_ti.cli.flags import add_any_setting, add_flags, called_as, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
@@ -73,5 +73,5 @@ def run(args: argparse.Namespace) -> int:
 
 def resume_command(argv: Sequence[str]) -> str:
     """The same command with --resume, as a shell wants it."""
-    words = ["python", "-m", "lib_ti", *argv, *([] if "--resume" in argv else ["--resume"])]
+    words = [*called_as(), *argv, *([] if "--resume" in argv else ["--resume"])]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib_ti.cli.main import COMMANDS, exit_code
+from lib_ti.cli.train import resume_command
 from lib_ti.errors import (
     Busy,
     EmbeddingExists,
@@ -19,6 +20,7 @@ from lib_ti.errors import (
     TrainingFailed,
     UnsupportedModel,
 )
+from lib_ti.version import VERSION
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parent.parent.parent
@@ -76,3 +78,10 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
         assert process.stderr
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
+
+
+def test_it_says_its_version_and_how_it_was_called(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command("--version") == (0, f"TI Lab {VERSION}\n", "")
+    monkeypatch.setattr("sys.argv", ["/usr/local/bin/ti-lab"])
+    assert "usage: ti-lab " in command("--help")[1]
+    assert resume_command(["train"]) == "ti-lab train --resume"

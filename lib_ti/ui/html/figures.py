@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lib_ti.errors import InvalidText
+from lib_ti.inspect.columns import used_columns
 from lib_ti.ui import wording
 from lib_ti.ui.html.data_uri import data_uri
 from lib_ti.ui.html.markup import NOTHING, Html
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = 28, 16
 """Characters shown on both sides of a fault, so that a caret's line need not wrap."""
-
-_HEAD = ("#", "Vectors", "Text", "Token", "Min", "Max", "Sum", "Abs", "Length", "Std")
 
 
 def check(checked: Check) -> Html:
@@ -68,13 +67,10 @@ def inspection(seen: Inspection, light: bytes = b"", dark: bytes = b"") -> Html:
 
 
 def _table(table: Table, lines: Sequence[Line]) -> Html:
-    rows = [_cells(number, line, table) for number, line in enumerate(lines, 1)]
-    used = [column for column in range(len(_HEAD)) if column != 1 and any(row[column] for row in rows)]
-    if any(line.vectors > 1 for line in lines):
-        used.insert(1, 1)
+    columns = used_columns(lines)
     near = any(row.nearest for row in table.rows) and any(line.vectors == 1 for line in lines)
     body = []
-    for line, row in zip(lines, rows, strict=True):
+    for number, (line, figures) in enumerate(zip(lines, table.figures, strict=True), 1):
         mine = table.rows[line.first : line.first + line.vectors]
         chips = Html("").join(
             Html("<span>{} <i>{:.2f}</i></span>").format(one.text, one.cosine)
@@ -83,7 +79,7 @@ def _table(table: Table, lines: Sequence[Line]) -> Html:
         body.append(
             Html("<tr{}>{}{}</tr>").format(
                 Html(' class="ti_lab_too_long"') if any(one.too_long for one in mine) else "",
-                Html("<td>{}</td>").each(row[column] for column in used),
+                Html("<td>{}</td>").each(column.cell(number, line, figures) for column in columns),
                 Html('<td class="ti_lab_near">{}</td>').format(chips) if near else "",
             )
         )
@@ -92,7 +88,7 @@ def _table(table: Table, lines: Sequence[Line]) -> Html:
         encoder=table.encoder,
         width=table.width,
         length="" if table.vocabulary_length is None else length.format(table.vocabulary_length),
-        table=_scroll([*(_HEAD[column] for column in used), *(["Nearest tokens"] if near else [])], body),
+        table=_scroll([*(column.heading for column in columns), *(["Nearest tokens"] if near else [])], body),
     )
 
 
@@ -101,14 +97,6 @@ def _scroll(head: Sequence[str], rows: Sequence[Html]) -> Html:
     return Html(
         '<div class="ti_lab_scroll ti_lab_figures"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(Html("<th>{}</th>").each(head), Html("").join(rows))
-
-
-def _cells(number: int, line: Line, table: Table) -> tuple[str, ...]:
-    """One for each of `_HEAD`."""
-    mine = table.figures[number - 1]
-    values = (mine.min, mine.max, mine.sum, mine.abs_sum, mine.length, mine.std)
-    tokens = ", ".join(map(str, line.tokens))
-    return (str(number), str(line.vectors), line.text, tokens, *(f"{value:.4f}" for value in values))
 
 
 def comparison(title: str, pairs: Mapping[str, Sequence[RowPair]]) -> Html:

@@ -24,11 +24,12 @@ from lib_ti.events import Failed, PreviewReady, Saved, StepDone
 from lib_ti.expression.advice import Advice
 from lib_ti.formats.files import Header
 from lib_ti.host import EncoderInfo, ModelInfo
+from lib_ti.inspect.columns import Figures
 from lib_ti.inspect.compare import RowPair, Sameness
 from lib_ti.inspect.decompose import Decomposition
+from lib_ti.inspect.facts import Nearest, Row, Table
 from lib_ti.inspect.inspection import Inspection
 from lib_ti.inspect.line import Line
-from lib_ti.inspect.table import Figures, Nearest, Row, Table
 from lib_ti.jobs.history import History
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.library.listing import Entry
