@@ -51,7 +51,6 @@ SMALL_ON_PURPOSE = {
     "lib_ti.__main__": "Python's own name for it",
     "lib_ti.cli.create": "a command is a file, however short",
     "lib_ti.merge.check": "loads neither torch nor a model, for it answers at every key pressed; the rest of the room does",
-    "lib_ti.version": "the build reads it too, as text",
 }
 
 
