@@ -271,6 +271,9 @@ def run_tests(arguments: list[str]) -> int:
     # One thread a worker: the workers together use the cores, and small tensors gain nothing from more.
     pytest = [*module, "pytest", "--slow", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *arguments]
     code = run(pytest, OMP_NUM_THREADS="1")
+    if not arguments:
+        print("TI Lab: the oldest versions that users have", flush=True)
+        code = run([*module, "tests.oldest"], OMP_NUM_THREADS="1") or code
     if failed:
         print(f"TI Lab: failed before the tests: {', '.join(failed)}", flush=True)
     return code or int(bool(failed))

@@ -25,8 +25,7 @@ VERSIONS = Path(__file__).with_suffix(".txt")
 NOT_THERE = {"torch", "diffusers", "transformers", "tokenizers", "open_clip", "tensorboard", "accelerate", "playwright"}
 FEWEST = 800
 """Tests that pass. Fewer, and this run has quietly lost what it is for."""
-NEEDS_THE_REPOSITORYS_OWN = ["tests/test_install.py", "tests/test_package.py", "tests/test_docs.py"]
-"""They test what is made with the newest versions."""
+NEEDS_THE_NEWEST = ["tests/test_install.py", "tests/test_package.py", "tests/test_docs.py"]
 
 
 def main(arguments: list[str]) -> int:
@@ -35,10 +34,15 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write("There is no Python 3.10 here: what A1111's users have is not tested.\n")
         return 0
     make_environment(python)
-    ignored = [f"--ignore={path}" for path in NEEDS_THE_REPOSITORYS_OWN]
-    options = ["-p", "tests.oldest", "-p", "no:cacheprovider", "-m", "not browser"]
-    command = [str(PYTHON), "-m", "pytest", *options, *ignored, *arguments]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    ignored = [f"--ignore={path}" for path in NEEDS_THE_NEWEST]
+    plain = ["-p", "tests.oldest", "-p", "no:cacheprovider", "-m", "not browser", *ignored]
+    browser = ["tests/ui", "-m", "browser", "--gradio-python", str(PYTHON), "-k", VENV.name.strip(".")]
+    environment = {**os.environ, "TI_LAB_FEWEST": str(0 if arguments else FEWEST)}
+    codes = [
+        subprocess.run([*command, *arguments], cwd=ROOT, env=environment, check=False).returncode
+        for command in ([str(PYTHON), "-m", "pytest", *plain], [sys.executable, "-m", "pytest", *browser])
+    ]
+    return max(codes)
 
 
 def find_python() -> str | None:
@@ -113,6 +117,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"needs {error.name}")
             return
         error = error.__cause__ or error.__context__
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    passed = len(reporter.stats.get("passed", [])) if reporter else 0
+    sys.stdout.write(f"\n{passed} tests pass on Python {sys.version.split()[0]}\n")
+    if passed < int(os.environ.get("TI_LAB_FEWEST", "0")):
+        session.exitstatus = 1
 
 
 if __name__ == "__main__":

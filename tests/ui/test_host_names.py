@@ -39,6 +39,7 @@ def test_the_address_that_it_was_given_and_a_proxys_name_are_known() -> None:
 
 
 def test_the_page_and_the_api_answer_to_their_own_names_alone(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")  # a model, for which an environment without torch has no room
     port = free_port()
     command = [sys.executable, "-m", "lib_ti", "ui", "--no-browser", "--port", str(port), "--allow-host", "lab.example"]
     with serving([*command, "--out", str(tmp_path)], port, tmp_path / "log.txt"):
