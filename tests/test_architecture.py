@@ -23,7 +23,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
 
 HOSTS = {"modules", "modules_forge", "backend", "launch", "diffusers", "transformers"}
-MAY_IMPORT_HOSTS = ("lib_ti.adapters.", "lib_ti.demo.")  # the demo's recipe trains diffusers networks
+MAY_IMPORT_HOSTS = ("lib_ti.adapters.", "lib_ti.demo.recipe.")  # the recipe trains diffusers networks
 TORCH_FREE = (
     "version",
     "errors",
