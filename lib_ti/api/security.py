@@ -109,6 +109,6 @@ class HostGuard:
         if scope["type"] == "lifespan" or may_be_asked_as(header, self.bound, self.allowed):
             await self.app(scope, receive, send)
             return
-        told = f"This page does not go by the name {header!r}. If that is your proxy's, start with --allow-host NAME."
+        text = f"This page does not go by the name {header!r}. If that is your proxy's, start with --allow-host NAME."
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-        await send({"type": "http.response.body", "body": told.encode()})
+        await send({"type": "http.response.body", "body": text.encode()})

@@ -54,7 +54,7 @@ def load_album(folder: Path, page: int = 0) -> Album:
 def save_captions(folder: Path, captions: Mapping[str, str]) -> int:
     """Write captions by picture's name, an empty one taking its `.txt` away; how many changed. Raises InvalidDataset.
 
-    All names are proved first: only pictures of the folder are captioned.
+    All names are validated first: only pictures of the folder are captioned.
     """
     files = {file.name: file.path for file in list_pictures(folder)}
     unknown = [name for name in captions if name not in files]

@@ -73,12 +73,12 @@ def used_embeddings(recipe: Mapping[str, Any]) -> dict[str, str]:
 
 def _describe_training(recipe: Mapping[str, Any]) -> str:
     pictures = recipe.get("pictures")
-    told = f"trained on {pictures} picture{'' if pictures == 1 else 's'}" if type(pictures) is int else "trained"
+    words = f"trained on {pictures} picture{'' if pictures == 1 else 's'}" if type(pictures) is int else "trained"
     start = _describe(_object(recipe, "start"))
     init = _object(recipe, "training").get("embedding.init")
     if start:
-        return f"{told} from {start}"
-    return f"{told} from text {init!r}" if init else told
+        return f"{words} from {start}"
+    return f"{words} from text {init!r}" if init else words
 
 
 def _object(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:

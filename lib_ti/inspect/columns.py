@@ -73,9 +73,9 @@ COLUMNS = (
 
 def used_columns(lines: Sequence[Line]) -> list[Column]:
     """Those with something to tell: how many vectors where some lines have several, texts and tokens where they are known."""
-    told = {
+    known = {
         "vectors": any(line.vectors > 1 for line in lines),
         "text": any(line.text for line in lines),
         "tokens": any(line.tokens for line in lines),
     }
-    return [column for column in COLUMNS if told.get(column.key, True)]
+    return [column for column in COLUMNS if known.get(column.key, True)]
