@@ -110,7 +110,7 @@ def test_every_push_is_tested_on_all_systems_and_pythons() -> None:
 
 def examples(text: str) -> list[str]:
     """Command lines of ours, with lines that go on in the next joined."""
-    found = re.findall(r"^(?:\$ )?(?:\.venv/bin/)?python -m lib_ti (.+?(?:\\\n.+?)*)$", text, re.MULTILINE)
+    found = re.findall(r"^(?:\$ )?(?:(?:\.venv/bin/)?python -m lib_ti|ti-lab) (.+?(?:\\\n.+?)*)$", text, re.MULTILINE)
     return [words.replace("\\\n", " ") for words in found]
 
 
