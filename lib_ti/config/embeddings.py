@@ -136,7 +136,7 @@ class LookConfig:
     by: str = option(
         "vectors",
         "A line for each of",
-        "A line for each of these; none: all in one. Files know of vectors alone.",
+        "none: all in one. Files know of vectors alone.",
         choices=GROUPINGS,
         metavar="GROUP",
     )
