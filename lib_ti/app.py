@@ -351,6 +351,8 @@ class App:
             InvalidDataset: Template or folder cannot be used, with every fault of them.
             EmbeddingExists: A trained embedding of this name would be lost.
             InvalidEmbedding: The one to go on from cannot be read, or does not fit the model.
+            NothingLeft: The run that is to be resumed has done all its steps.
+            Busy: Another process trains an embedding of this name.
             HostError: No model is loaded.
         """
         from lib_ti.training.plan import outline_training
@@ -368,7 +370,7 @@ class App:
             What the run would do; `plan.lines()` says it in words. `train` takes it as it is, while no other run has come between.
 
         Raises:
-            InvalidDataset: With every fault of every picture, besides what `outline` raises.
+            InvalidDataset, InvalidConfig: With every fault of every picture, besides what `outline` raises.
 
         Example:
             >>> plan = app.plan(build_config(TrainConfig, {"embedding.name": "my-cat", "data.folder": "pictures"}))
@@ -379,7 +381,7 @@ class App:
 
         return plan_training(self.host, run, emit)
 
-    def train(self, run: TrainConfig | Outline | Plan, emit: Emit, control: Control) -> Path:
+    def train(self, run: TrainConfig | Outline | Plan, emit: Emit, control: Control) -> Path | None:
         """Train in this thread until the last step, or until `control.stop()`.
 
         Args:
@@ -388,18 +390,17 @@ class App:
             control: Tells the run from any thread to stop, pause, save a copy or draw a preview.
 
         Returns:
-            The path of the embedding, which is saved if a step was begun.
+            The path of the embedding, which is saved if a step was taken; None where it was stopped while pictures were checked.
 
         Raises:
-            InvalidConfig, InvalidDataset, EmbeddingExists, InvalidEmbedding: As `plan`, before anything is written.
+            InvalidConfig, InvalidDataset, EmbeddingExists, InvalidEmbedding, Busy: As `plan`, before anything is written.
             TrainingFailed: It cannot go on; the last good vectors are saved.
             HostError: The host cannot go on, or has another model by now.
         """
-        from lib_ti.training.plan import Plan
         from lib_ti.training.run import train
 
         try:
-            return train(self.host, run if isinstance(run, Plan) else self.plan(run, emit), emit, control)
+            return train(self.host, run, emit, control)
         finally:
             self.host.refresh_embeddings()  # a run that fails saves its last good vectors too
 

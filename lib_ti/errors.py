@@ -3,6 +3,7 @@
     TIError                 wrong, what to do, where
     ├── InvalidText         text in a small language of ours, with a caret under the fault
     ├── InvalidConfig       all faults of a form or command at once, each by its field
+    │   └── NothingLeft     the run that is to be resumed has done all its steps
     ├── InvalidDataset      all faults of a picture folder at once, each by its file
     ├── InvalidEmbedding    a file or tensor that is not an embedding we may use
     ├── EmbeddingExists     a file that would be overwritten without having been asked to
@@ -15,7 +16,8 @@
 Anything else that is raised is a bug and keeps its traceback.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -28,7 +30,8 @@ class Fault:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
 class TIError(Exception):
@@ -80,8 +83,32 @@ class InvalidConfig(FaultList):
     title = "These settings cannot be used:"
 
 
+class NothingLeft(InvalidConfig):
+    title = "The run is finished:"
+
+
 class InvalidDataset(FaultList):
     title = "These training pictures cannot be used:"
+
+
+@contextmanager
+def collected(errors: list[TIError]) -> Iterator[None]:
+    """Puts what is raised into `errors`, so that what comes after is looked at too; see `raise_together`."""
+    try:
+        yield
+    except TIError as error:
+        errors.append(error)
+
+
+def raise_together(errors: Sequence[TIError]) -> None:
+    """One error is raised as it is, several of one kind as one of it, and a mixture as InvalidConfig, with every fault."""
+    if not errors:
+        return
+    if len(errors) == 1:
+        raise errors[0]
+    faults = [fault for error in errors for fault in faults_of(error) or (Fault("", error.message, error.hint),)]
+    kinds = {type(error) for error in errors}
+    raise InvalidDataset(faults) if kinds == {InvalidDataset} else InvalidConfig(faults)
 
 
 class InvalidEmbedding(TIError):

@@ -70,7 +70,10 @@ class Warned:
 
 @dataclass(frozen=True)
 class Paused:
+    """`reason` is empty where the user asked for it; else what keeps the run from going on, and is tried again."""
+
     step: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)

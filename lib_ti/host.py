@@ -297,6 +297,26 @@ class Host(TextModel, EmbeddingFolder, Protocol):
         """
         ...
 
+    def validate_session(self, request: SessionRequest) -> None:
+        """Refuse at once, without taking the model, what `training_session(request)` would refuse once it has it.
+
+        Raises:
+            HostError, InvalidConfig: the device, the precision or one of the `networks` cannot be had; `where` names the setting.
+            UnsupportedModel: no gradient can be taken in the loaded model.
+        """
+        ...
+
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
+        """How many rows of the placeholder the text encoder would see in each prompt, V for each whole occurrence.
+
+        None where the host is at work, and would have to be waited for.
+        """
+        ...
+
+    def validate_picture(self, request: ImageRequest) -> None:
+        """Raise HostError for a sampler that `generate` does not know."""
+        ...
+
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None) -> Image:
         """One picture by the host's own samplers.
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from lib_ti.errors import HostError
 from lib_ti.host import (
     Conditioning,
     EncoderInfo,
@@ -88,6 +89,17 @@ class ToyHost:
         self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None
     ) -> Image.Image:
         return Image.new("RGB", (64, 64))
+
+    def validate_session(self, request: SessionRequest) -> None:
+        pass
+
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
+        session = ToySession(self, request)
+        return [session.placeholder_rows(prompt) for prompt in prompts]
+
+    def validate_picture(self, request: ImageRequest) -> None:
+        if request.sampler not in self.samplers():
+            raise HostError(f"There is no sampler called {request.sampler!r}.", "There is: DPM++ 2M")
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator["ToySession"]:

@@ -63,7 +63,7 @@ class Console:
             case Warned():
                 self._say(f"Warning: {event.text}")
             case Paused():
-                self._say(f"Paused at step {event.step}.")
+                self._say(f"Paused at step {event.step}. {event.reason}".rstrip())
             case Resumed():
                 self._say(f"Going on from step {event.step}.")
             case Finished():

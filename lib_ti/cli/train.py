@@ -14,8 +14,8 @@ from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.errors import TIError
-from lib_ti.events import Failed
+from lib_ti.errors import NothingLeft, TIError
+from lib_ti.events import Failed, Warned
 
 FLAGS = {
     "--data": "data.folder",
@@ -60,8 +60,12 @@ def run(args: argparse.Namespace) -> int:
                 config = build_config(TrainConfig, values)  # before the model is read, which takes longer
                 app = open_app(args, args.out)
                 control = Control()
-                with stopping_gently(control):
-                    app.train(config, listener, control)
+                try:
+                    with stopping_gently(control):
+                        app.train(config, listener, control)
+                except NothingLeft as error:  # what was wanted is there, so that a loop over many can be run again
+                    listener(Warned(str(error)))
+                    return 0
         except TIError as error:
             listener(Failed(error.message, error.hint))
             raise

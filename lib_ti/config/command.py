@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from lib_ti.config.options import option
-
-LARGEST_SEED = 10**18
-"""Torch takes seeds of 64 bits, and each picture of many has the next one."""
+from lib_ti.config.options import LARGEST_SEED, option
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from lib_ti.errors import Fault, InvalidConfig
 
+LARGEST_SEED = 10**18
+"""Torch takes seeds of 64 bits, and each picture of many has the next one."""
+
 
 @dataclass(frozen=True)
 class Option:

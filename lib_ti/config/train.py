@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from lib_ti.config.options import option
+from lib_ti.config.options import LARGEST_SEED, option
 from lib_ti.config.schedule import Schedule, parse_schedule
 from lib_ti.errors import Fault, InvalidText
 
@@ -166,7 +166,11 @@ class PreviewPart:
     )
     sampler: str = option("DPM++ 2M", "Preview sampler", "The sampler of previews.")
     seed: int = option(
-        -1, "Preview seed", "One seed for all previews of the run; -1 draws one from the training seed.", minimum=-1
+        -1,
+        "Preview seed",
+        "One seed for all previews of the run; -1 draws one from the training seed.",
+        minimum=-1,
+        maximum=LARGEST_SEED,
     )
     width: int = option(0, "Preview width", "0 is the training width.", minimum=0, maximum=4096)
     height: int = option(0, "Preview height", "0 is the training height.", minimum=0, maximum=4096)
@@ -225,7 +229,11 @@ class RunPart:
     """How the run goes: its seed, the layer it trains against, memory."""
 
     seed: int = option(
-        -1, "Training seed", "The same seed gives the same run; -1 draws one and records it.", minimum=-1
+        -1,
+        "Training seed",
+        "The same seed gives the same run; -1 draws one and records it.",
+        minimum=-1,
+        maximum=LARGEST_SEED,
     )
     clip_skip: int = option(
         1,

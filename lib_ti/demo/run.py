@@ -66,7 +66,7 @@ def run_demo(app: App, out: Path, config: TrainConfig, emit: Emit, control: Cont
     """Train, then measure and write `out/summary.json`; None where the user stopped the training."""
     results = _Results(emit)
     path = app.train(config, results, control)
-    if results.finished is None or results.finished.stopped:
+    if path is None or results.finished is None or results.finished.stopped:
         return None
     emit(Status("Measuring on pictures that were not trained on"))
     losses = _measure(app, app.load_embedding(path))

@@ -133,10 +133,10 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
             return replace(snapshot, saved=_append(snapshot.saved, event))
         case Warned(text):
             return replace(snapshot, warnings=_append(snapshot.warnings, text))
-        case Paused():
-            return replace(snapshot, state="paused")
+        case Paused(_, reason):
+            return replace(snapshot, state="paused", status=reason, fraction=None)
         case Resumed():
-            return replace(snapshot, state="running")
+            return replace(snapshot, state="running", status="")
         case Finished(step, path, stopped):
             end: State = "stopped" if stopped else "finished"
             return replace(snapshot, state=end, status="", fraction=None, step=step, result=path)

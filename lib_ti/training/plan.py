@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -10,17 +11,30 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import Listing, list_dataset, scan_pictures
 from lib_ti.dataset.template import compose_prompt
-from lib_ti.embedding.name import check_name, shadow_warnings
-from lib_ti.errors import Fault, HostError, InvalidConfig, InvalidDataset
+from lib_ti.embedding.name import shadow_warnings
+from lib_ti.errors import (
+    Fault,
+    GivenUp,
+    HostError,
+    InvalidConfig,
+    InvalidDataset,
+    NothingLeft,
+    TIError,
+    collected,
+    faults_of,
+    raise_together,
+)
 from lib_ti.events import Emit, Status, ignore
-from lib_ti.host import Host, ModelInfo, TrainingSession
+from lib_ti.host import Host, ModelInfo
 from lib_ti.library.result import other_files
 from lib_ti.training.start import Start, embedding_path, find_start
+from lib_ti.training.validation import rate_warnings, session_request, validate_settings
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`rates`: (from update, to update, rate), numbered from 1; `buckets`: pictures by (width, height)."""
+    """`rates`: (from update, to update, rate), numbered from 1; `buckets`: pictures by (width, height); `prompts_seen` tells
+    that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it."""
 
     config: TrainConfig
     model: ModelInfo
@@ -31,6 +45,7 @@ class Plan:
     rates: tuple[tuple[int, int, float], ...]
     buckets: dict[tuple[int, int], int]
     warnings: tuple[str, ...]
+    prompts_seen: bool = False
 
     @property
     def first_step(self) -> int:
@@ -42,7 +57,7 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        return next(iter(self.start.state.vectors.values())).shape[0]
+        return self.start.rows
 
     def validate_model(self, now: ModelInfo) -> None:
         """The run may have waited for the host's other jobs, and its plan is for one model only."""
@@ -73,67 +88,73 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outline:
-    """A plan as far as it is known before a picture is opened: what can be refused at once has been."""
+    """A plan as far as it is known before a picture is opened: what can be refused at once has been. `start` is None only while
+    it is made, for what is wrong with it."""
 
     config: TrainConfig
     model: ModelInfo
     listing: Listing
     path: Path
-    start: Start
-    last_step: int
+    start: Start | None = None
+    last_step: int = 0
 
 
 def outline_training(host: Host, config: TrainConfig) -> Outline:
-    """Raises InvalidConfig or InvalidDataset with every fault but those of pictures, EmbeddingExists, or InvalidEmbedding."""
-    model, path = _find_target(host, config)
-    listing = _list_dataset(host, config, model)
-    listing.validate()
-    return Outline(config, model, listing, path, *_find_steps(host, config))
+    """Raises InvalidConfig or InvalidDataset with every fault but those of pictures, EmbeddingExists, InvalidEmbedding, or Busy."""
+    errors: list[TIError] = []
+    outline = _outline(host, config, errors)
+    with collected(errors):
+        outline.listing.validate()
+    raise_together(errors)
+    return outline
 
 
-def plan_training(host: Host, run: TrainConfig | Outline, emit: Emit = ignore) -> Plan:
+def plan_training(
+    host: Host, run: TrainConfig | Outline, emit: Emit = ignore, given_up: Callable[[], bool] = lambda: False
+) -> Plan:
     """Validate what is not yet, and above all decode every picture once; `emit` hears how far that is.
 
-    Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, or InvalidEmbedding.
+    Raises InvalidConfig or InvalidDataset with every fault, EmbeddingExists, InvalidEmbedding, Busy; GivenUp when `given_up()`.
     """
 
     def progress(done: int, total: int) -> None:
+        if given_up():
+            raise GivenUp("The run was stopped before its first step.")
         emit(Status(f"Checking picture {done} of {total}", done / total))
 
     emit(Status("Checking the pictures"))
-    if isinstance(run, Outline):
-        return _build_plan(host, run, scan_pictures(run.listing, progress))
-    model, path = _find_target(host, run)
-    listing = _list_dataset(host, run, model)
-    dataset = scan_pictures(listing, progress)  # before the start, so that faults of folder and pictures come together
-    return _build_plan(host, Outline(run, model, listing, path, *_find_steps(host, run)), dataset)
+    errors: list[TIError] = []
+    outline = run if isinstance(run, Outline) else _outline(host, run, errors)
+    config, start, dataset, seen = outline.config, outline.start, None, False
+    with collected(errors):
+        dataset = scan_pictures(outline.listing, progress)
+    named = all(fault.where != "embedding.name" for error in errors for fault in faults_of(error))
+    if dataset and named:
+        with collected(errors):
+            rows = start.rows if start else config.embedding.vectors
+            seen = _validate_prompts(host, config, dataset, rows)
+    raise_together(errors)
+    assert dataset
+    assert start
+    return _build_plan(host, outline, start, dataset, seen)
 
 
-def _find_target(host: Host, config: TrainConfig) -> tuple[ModelInfo, Path]:
-    check_name(config.embedding.name)
-    model = host.model()
-    path = embedding_path(host, config)
-    if path.suffix == ".pt" and len(model.encoders) > 1:
-        hint = f"{path.name} exists: take another name" if path.is_file() else "take safetensors"
-        raise InvalidConfig([Fault("save.format", f"{model.family} has no .pt form", hint)])
-    return model, path
+def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
+    """What is wrong comes into `errors`, but for the data set's faults, which are in the listing. Raises where there is no model."""
+    model, name = host.model(), config.embedding.name
+    errors += validate_settings(host, model, config)
+    data = list_dataset(config.data, name, model.native_size, model.pixel_multiple, host.template_folders())
+    outline = Outline(config, model, data, embedding_path(host, config))
+    with collected(errors):
+        start = find_start(host, config)
+        last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
+        _validate_steps(config, start, last)
+        return replace(outline, start=start, last_step=last)
+    return outline
 
 
-def _list_dataset(host: Host, config: TrainConfig, model: ModelInfo) -> Listing:
-    name, folders = config.embedding.name, host.template_folders()
-    return list_dataset(config.data, name, model.native_size, model.pixel_multiple, folders)
-
-
-def _find_steps(host: Host, config: TrainConfig) -> tuple[Start, int]:
-    """Where the run starts, and the last step of it."""
-    start = find_start(host, config)
-    last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
-    _validate_steps(config, start.state.step, last)
-    return start, last
-
-
-def _build_plan(host: Host, outline: Outline, dataset: Dataset) -> Plan:
-    config, model, path, start, last = outline.config, outline.model, outline.path, outline.start, outline.last_step
+def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, prompts_seen: bool) -> Plan:
+    config, model, path, last = outline.config, outline.model, outline.path, outline.last_step
     others = other_files(path, host.embeddings_folder())
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
@@ -142,6 +163,7 @@ def _build_plan(host: Host, outline: Outline, dataset: Dataset) -> Plan:
         warnings.append(
             f"The learning rate ends at step {last}, before max steps ({config.optim.steps}): so does training."
         )
+    warnings += rate_warnings(host, config, start.state.step, last)
     return Plan(
         config=config,
         model=model,
@@ -152,28 +174,49 @@ def _build_plan(host: Host, outline: Outline, dataset: Dataset) -> Plan:
         rates=tuple(config.schedule.table(start.state.step, last)),
         buckets=buckets(dataset),
         warnings=tuple(warnings),
+        prompts_seen=prompts_seen,
     )
 
 
-def _validate_steps(config: TrainConfig, first: int, last: int) -> None:
+def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:
+    first = start.state.step
+    if last > first or (
+        last == first and not start.saved
+    ):  # a run that was cut off at its last step is yet to be saved
+        return
     if config.optim.steps <= first:
         hint = f"{first} updates are done: set more than that, or overwrite to start anew"
-        raise InvalidConfig([Fault("optim.steps", f"{config.optim.steps} steps leave nothing to train", hint)])
-    if last <= first:
-        hint = f"{first} updates are done and the last stage ends at {last}"
-        raise InvalidConfig([Fault("optim.lr", "the schedule lies wholly in the past", hint)])
+        fault = Fault("optim.steps", f"{config.optim.steps} steps leave nothing to train", hint)
+        raise NothingLeft([fault]) if config.embedding.resume else InvalidConfig([fault])
+    hint = f"{first} updates are done and the last stage ends at {last}"
+    fault = Fault("optim.lr", "the schedule lies wholly in the past", hint)
+    as_it_was = config.embedding.resume and start.state.settings.get("optim.lr") == config.optim.lr
+    raise NothingLeft([fault]) if as_it_was else InvalidConfig([fault])
 
 
-def validate_prompts(session: TrainingSession, dataset: Dataset, name: str, rows: int) -> None:
-    """Raises InvalidDataset, which names each picture whose caption pushes some of the `rows` vectors of `name` out."""
-    faults = []
-    for picture in dataset.pictures:
-        for line in dataset.template.lines:
-            prompt = compose_prompt(line, name, picture.caption)
-            seen = session.placeholder_rows(prompt)
-            if seen < rows:
-                message = f"the model sees {seen} of the {rows} vectors of {name} in {prompt!r}"
-                faults.append(Fault(str(picture.path), message, "shorten the caption, or move [name] to the front"))
-                break
+def _validate_prompts(host: Host, config: TrainConfig, dataset: Dataset, rows: int) -> bool:
+    """Whether it is known that the model sees the embedding in every prompt: not so where the host is at work."""
+    seen = host.placeholder_rows(prompts_of(dataset, config.embedding.name), session_request(config, rows))
+    if seen is not None:
+        validate_rows_seen(dataset, config.embedding.name, rows, seen)
+    return seen is not None
+
+
+def prompts_of(dataset: Dataset, name: str) -> list[str]:
+    """Every prompt that a picture may come with, before tags are varied: line by line of the template, picture by picture."""
+    lines = dataset.template.lines
+    return [compose_prompt(line, name, picture.caption) for picture in dataset.pictures for line in lines]
+
+
+def validate_rows_seen(dataset: Dataset, name: str, rows: int, seen: Sequence[int]) -> None:
+    """Raises InvalidDataset, which names each picture of whose prompts one shows the model fewer than `rows` vectors of `name`;
+    `seen` are the vectors that it sees of each of `prompts_of`."""
+    prompts, lines, faults = prompts_of(dataset, name), len(dataset.template.lines), []
+    for number, picture in enumerate(dataset.pictures):
+        of_it = range(number * lines, (number + 1) * lines)
+        lost = next((place for place in of_it if seen[place] < rows), None)
+        if lost is not None:
+            message = f"the model sees {seen[lost]} of the {rows} vectors of {name} in {prompts[lost]!r}"
+            faults.append(Fault(picture.name, message, "shorten the caption, or move [name] to the front"))
     if faults:
         raise InvalidDataset(faults)

@@ -3,75 +3,82 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import tempfile
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from lib_ti.atomic import write_atomically
 from lib_ti.config.options import config_values
+from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import GivenUp, TIError, TrainingFailed
 from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.formats.files import save_embedding
 from lib_ti.formats.png import write_preview_png
-from lib_ti.host import Host, SessionRequest, TrainingSession
+from lib_ti.host import Host, TrainingSession
 from lib_ti.infotext import infotext
 from lib_ti.training.latents import CachedPicture, cache_latents
+from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
-from lib_ti.training.plan import Plan, validate_prompts
+from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.state import SUFFIX, optim_path, save_optim, save_state
+from lib_ti.training.state import optim_path, save_optim, save_state, state_path
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
+from lib_ti.training.validation import session_request
+
+RETRY_SECONDS = 15.0
+"""Between two trials of a save that failed."""
+MAX_LENGTH = 20.0
+"""By so many words' lengths no trained vector is longer that is of use."""
+MAX_LOSS = 100.0
+"""A model that answers with zeros has a loss of 1."""
+
+_log = logging.getLogger(__name__)
 
 
-def train(host: Host, plan: Plan, emit: Emit, control: Control) -> Path:
-    """Train until the last step or `control.stop()`; the path of the embedding, which is saved if a step was begun.
+def train(host: Host, run: TrainConfig | Outline | Plan, emit: Emit, control: Control) -> Path | None:
+    """Train until the last step or `control.stop()`; the path of the embedding, which is saved if a step was taken. None where
+    the user gave up while the pictures were checked.
 
-    Raises InvalidDataset where the model does not see a caption as far as the vectors, before any step; TrainingFailed (memory
-    that ran out is one) after the last good vectors have been saved; and what the host raises when it cannot go on.
+    Raises what `plan_training` does, and Busy or InvalidDataset (a caption that the model does not read as far as the vectors),
+    before anything is written; TrainingFailed (memory that ran out is one), and what the host raises when it cannot go on,
+    after the last good vectors have been saved.
     """
-    plan.start.folder.make()
-    emit(
-        Planned(
-            plan.config.embedding.name,
-            plan.model.name,
-            plan.first_step,
-            plan.last_step,
-            plan.lines(),
-            plan.start.folder.root,
-        )
-    )
-    for warning in plan.warnings:
-        emit(Warned(warning))
+    plan = None
     try:
-        with closing(_Run(plan, host, emit, control)) as run, memory_faults_reported():
-            run.train()
+        plan = run if isinstance(run, Plan) else plan_training(host, run, emit, lambda: control.stopping)
+        with training_lock(plan.path), closing(_Run(plan, host, emit, control)) as this, memory_faults_reported():
+            this.train()
     except GivenUp:
-        emit(Finished(plan.first_step, None, stopped=True))
-    return plan.path
+        emit(Finished(plan.first_step if plan else 0, None, stopped=True))
+    return plan.path if plan else None
 
 
 class _Run:
     session: TrainingSession
     token_tables: dict[str, str]
     trainee: Trainee
+    losses: LossTable
+    board: TensorBoard
 
     def __init__(self, plan: Plan, host: Host, emit: Emit, control: Control) -> None:
         self.plan, self.host, self.emit, self.control = plan, host, emit, control
         self.config, self.folder = plan.config, plan.start.folder
-        self.held = ExitStack()
-        self.losses = LossTable(self.folder.losses, plan.first_step, self.config.save.csv_every)
-        self.board = TensorBoard(self.folder.tensorboard, self.config.save.tensorboard, plan.first_step)
+        self.held, self.files = ExitStack(), ExitStack()
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[CachedPicture] = []
         self.newest = b""
+        self.warned: set[str] = set()
 
     @property
     def seed(self) -> int:
@@ -80,15 +87,7 @@ class _Run:
     def open_session(self) -> TrainingSession:
         """Take the host's model, when it is free. Raises GivenUp when the user would rather stop than wait."""
         self.emit(Status("Waiting for the model"))
-        run = self.config.run
-        request = SessionRequest(
-            self.config.embedding.name,
-            self.plan.rows,
-            run.clip_skip,
-            run.checkpointing,
-            run.networks,
-            given_up=lambda: self.control.stopping,
-        )
+        request = session_request(self.config, self.plan.rows, given_up=lambda: self.control.stopping)
         with ExitStack() as stack:
             session = stack.enter_context(self.host.training_session(request))
             self.plan.validate_model(self.host.model())
@@ -96,25 +95,32 @@ class _Run:
         return session
 
     def close(self) -> None:
-        self.losses.close()
-        self.board.close()
+        with self.warnings("Closing the logs"):
+            self.files.close()
         self.held.close()
 
     def train(self) -> None:
+        plan = self.plan
+        name, lines, folder = self.config.embedding.name, plan.lines(), self.folder.root
+        self.emit(Planned(name, plan.model.name, plan.first_step, plan.last_step, lines, folder))
+        for warning in plan.warnings:
+            self.emit(Warned(warning))
         self.session = self.open_session()
+        if not plan.prompts_seen:
+            seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
+            validate_rows_seen(plan.dataset, name, plan.rows, seen)
         self.token_tables = digest_token_tables(self.host)
-        self.trainee = trainee = Trainee(self.plan.start.state, self.config.optim, self.session.device)
-        optim, schedule = self.config.optim, self.config.schedule
-        write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
-        validate_prompts(self.session, self.plan.dataset, self.config.embedding.name, self.plan.rows)
-        self.cache = cache_latents(self.session, self.plan.dataset, self.config.data.alpha_weight, self.show_encoding)
+        self.trainee = trainee = Trainee(plan.start.state, self.config.optim, self.session.device)
+        self.open_files()
+        self.cache = cache_latents(self.session, plan.dataset, self.config.data.alpha_weight, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
         if self.config.preview.every and trainee.step == 0:
             self.preview()
 
+        optim, schedule = self.config.optim, self.config.schedule
         try:
-            while trainee.step < self.plan.last_step and not self.control.stopping:
+            while trainee.step < plan.last_step and not self.control.stopping:
                 began = time.perf_counter()
                 self.session.check()
                 rate = schedule.rate_at(trainee.step)
@@ -125,14 +131,29 @@ class _Run:
                 self.keep_up()
         except Exception:
             # Between updates the vectors are always good: whatever went wrong, the work so far is not lost.
-            if trainee.step > self.plan.first_step:
-                self.save_embedding()
+            if trainee.step > plan.first_step:
+                try:
+                    self.save_embedding()
+                except TIError as error:
+                    self.emit(Warned(str(self.rescue(error))))
             raise
 
-        self.save_embedding()
-        if save_loss_plot(self.folder.losses, self.folder.plot, self.config.embedding.name):
-            self.emit(Saved(trainee.step, self.folder.plot, "plot"))
-        self.emit(Finished(trainee.step, self.plan.path, stopped=trainee.step < self.plan.last_step))
+        if trainee.step == plan.first_step < plan.last_step:  # nothing was learned, and what the file holds may be more
+            raise GivenUp("The run was stopped before its first step.")
+        if failure := self.keep_trying(self.save_embedding):
+            raise self.rescue(failure)
+        with self.warnings("The plot of the losses"):
+            if save_loss_plot(self.folder.losses, self.folder.plot, name):
+                self.emit(Saved(trainee.step, self.folder.plot, "plot"))
+        self.emit(Finished(trainee.step, plan.path, stopped=trainee.step < plan.last_step))
+
+    def open_files(self) -> None:
+        """From here on the run writes."""
+        save, first = self.config.save, self.plan.first_step
+        self.folder.make()
+        write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
+        self.losses = self.files.enter_context(closing(LossTable(self.folder.losses, first, save.csv_every)))
+        self.board = self.files.enter_context(closing(TensorBoard(self.folder.tensorboard, save.tensorboard, first)))
 
     def draw_samples(self) -> list[Sample]:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
@@ -168,22 +189,47 @@ class _Run:
             images=images,
             seconds=seconds,
         )
-        self.losses.add(done)
-        self.board.add(done)
+        with self.warnings("Writing down the losses"):
+            self.losses.add(done)
+            self.board.add(done)
         self.emit(done)
+        self.warn_of_senseless(done)
         self.session.show_progress(done.step - self.plan.first_step, self.plan.last_step - self.plan.first_step)
+
+    def warn_of_senseless(self, done: StepDone) -> None:
+        """What no embedding can be good with is told, once a run."""
+        words = word_lengths(self.host)
+        for encoder, length in done.norms.items():
+            if length > MAX_LENGTH * words[encoder]:
+                text = f"are {length:.3g} long on the average, and words {words[encoder]:.2g}: they will spoil prompts."
+                self.warn(f"The vectors of {encoder}", f"{text} Try a lower learning rate.", done.step)
+        if done.loss > MAX_LOSS:
+            self.warn("The loss", f"is {done.loss:.3g}: the vectors tell the model nothing.", done.step)
+
+    def warn(self, what: str, is_: str, step: int) -> None:
+        if what not in self.warned:
+            self.warned.add(what)
+            self.emit(Warned(f"Step {step}: {what} {is_}"))
+
+    @contextmanager
+    def warnings(self, what: str) -> Iterator[None]:
+        """A fault of what is not the training itself is told, once for each `what`, and the run goes on."""
+        try:
+            yield
+        except (TIError, OSError) as error:
+            self.warn(what, f"failed. {error}", self.trainee.step)
 
     def keep_up(self) -> None:
         """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
         step = self.trainee.step
         if _due(step, self.config.save.every):
-            self.save_copy()
+            self.keep_trying(self.save_copy)
         if _due(step, self.config.preview.every):
             self.preview()
         if self.session.interrupted():
             self.control.stop()
         if self.control.take_save():
-            self.save_copy()
+            self.save_asked()
         if self.control.take_preview():
             self.preview()
         if self.control.paused and not self.control.stopping:
@@ -199,21 +245,69 @@ class _Run:
             while not (preview or self.control.wait_while_paused(0.2)):
                 preview = self.control.take_preview()
                 if self.control.take_save():
-                    self.save_copy()
-            if self.control.stopping:
-                return
-            try:
-                self.session = self.open_session()
-            except GivenUp:
-                return
-            except TIError as error:  # such as another model, chosen meanwhile
-                self.emit(Warned(f"The run stays paused. {error}"))
-                self.control.pause()
-                continue
-            if self.config.run.offload_images:
-                self.session.offload_image_encoder()
-            if preview:
+                    self.save_asked()
+            if not self.control.stopping and self.reopen() and preview:
                 self.preview()
+
+    def reopen(self) -> bool:
+        """Take the model again after a pause; False where the run stops instead, or stays paused."""
+        try:
+            self.session = self.open_session()
+        except GivenUp:
+            return False
+        except TIError as error:  # such as another model, chosen meanwhile
+            self.emit(Warned(f"The run stays paused. {error}"))
+            self.control.pause()
+            return False
+        if self.config.run.offload_images:
+            self.session.offload_image_encoder()
+        return True
+
+    def keep_trying(self, save: Callable[[], None]) -> TIError | None:
+        """`save`. Where that fails, as on a full disk, the run pauses, the host has its model, and it is tried again until it is
+        done or the user stops the run: then the reason is returned."""
+        failed, paused = False, self.control.paused
+        while True:
+            try:
+                save()
+                break
+            except TIError as error:
+                if self.control.stopping:
+                    return error
+                failed = True
+                self.held.close()
+                self.control.pause()
+                self.emit(Paused(self.trainee.step, f"{error} It is tried again; Continue tries at once."))
+                self.control.wait_while_paused(RETRY_SECONDS)
+        if failed:
+            if not paused:
+                self.control.resume()
+            self.emit(Resumed(self.trainee.step))
+            if self.trainee.step < self.plan.last_step and not self.control.stopping and not self.reopen():
+                self.pause()
+        return None
+
+    def rescue(self, error: TIError) -> TrainingFailed:
+        """The embedding and its state, which cannot be where they belong, go wherever there is room: what to raise then."""
+        path, step = self.plan.path, self.trainee.step
+        with suppress(TIError):
+            self.save_copy()
+            where = self.folder.copy(step, path.suffix)
+            return TrainingFailed(
+                f"The embedding could not be saved: {error}",
+                f"Its vectors of step {step} are in {where}: Resume goes on from there once there is room.",
+            )
+        for folder in (None, Path.home()):  # the system's own folder for what is temporary, first
+            with suppress(TIError, OSError):
+                where = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=folder)) / path.name
+                self.save(where, state_path(where))
+                self.emit(Saved(step, where, "copy"))
+                return TrainingFailed(
+                    f"The embedding could not be saved: {error}",
+                    f"Its vectors of step {step} are in {where}, beside the state to resume from: "
+                    f"move both to {path.parent}.",
+                )
+        return TrainingFailed(f"The embedding could be saved nowhere: {error}", "Of this run only its copies are left.")
 
     def embedding(self) -> Embedding:
         model, start = self.plan.model, self.plan.start
@@ -233,22 +327,25 @@ class _Run:
         embedding = replace(self.config.embedding, resume=False, overwrite=False)
         return config_values(replace(self.config, embedding=embedding, run=replace(self.config.run, seed=self.seed)))
 
+    def save_asked(self) -> None:
+        """A copy that somebody asked for, who is there to ask again."""
+        with self.warnings("The copy"):
+            self.save_copy()
+
     def save_copy(self) -> None:
-        step = self.trainee.step
-        copy = self.folder.copy(step, self.plan.path.suffix)
-        save_embedding(self.embedding(), copy, overwrite=True)
-        self.save_state(self.folder.state(step), copy)
-        self.emit(Saved(step, copy, "copy"))
+        copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)
+        self.save(copy, self.folder.state(self.trainee.step))
+        self.emit(Saved(self.trainee.step, copy, "copy"))
 
     def save_embedding(self) -> None:
-        self.plan.path.parent.mkdir(parents=True, exist_ok=True)
-        save_embedding(self.embedding(), self.plan.path, overwrite=True)
-        self.save_state(self.plan.path.with_name(self.plan.path.name + SUFFIX), self.plan.path)
+        self.save(self.plan.path, state_path(self.plan.path))
         self.emit(Saved(self.trainee.step, self.plan.path, "embedding"))
-        if self.config.save.card and self.newest and save_card(self.newest, self.plan.path):
-            self.emit(Saved(self.trainee.step, card_path(self.plan.path), "preview"))
+        with self.warnings("The card picture"):
+            if self.config.save.card and self.newest and save_card(self.newest, self.plan.path):
+                self.emit(Saved(self.trainee.step, card_path(self.plan.path), "preview"))
 
-    def save_state(self, path: Path, embedding: Path) -> None:
+    def save(self, path: Path, state_file: Path) -> None:
+        """The vectors as they are now, and all that it takes to go on. Raises TIError where they cannot be written."""
         trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
         state = replace(
             self.plan.start.state,
@@ -258,14 +355,32 @@ class _Run:
             moments=trainee.moments(),
             fingerprint=dataset.fingerprint,
             model_hash=model.short_hash,
+            model_name=model.name,
+            token_tables=self.token_tables,
+            settings=self.settings(),
         )
-        save_state(path, state)
-        if self.config.save.optim and embedding.suffix == ".pt":
-            save_optim(optim_path(embedding), trainee.optimizer_state(), next(iter(trainee.vectors.values())))
+        save_embedding(self.embedding(), path, overwrite=True)
+        save_state(state_file, state)
+        if self.config.save.optim and path.suffix == ".pt":
+            save_optim(optim_path(path), trainee.optimizer_state(), next(iter(trainee.vectors.values())))
 
     def preview(self) -> None:
+        """Pictures are not what the run is for: where one fails, that is told, and the run goes on."""
         step = self.trainee.step
         self.emit(Status(f"Making a preview at step {step}"))
+        try:
+            self.draw_preview(step)
+        except (GivenUp, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - hosts and their extensions raise anything
+            traceback.clear_frames(error.__traceback__)  # which may hold the host's memory
+            if not isinstance(error, (TIError, OSError)):
+                _log.exception("A preview failed")
+            self.emit(
+                Warned(f"The preview at step {step} failed, and the run goes on. {error or type(error).__name__}")
+            )
+
+    def draw_preview(self, step: int) -> None:
         request = preview_request(self.plan)
         image = self.session.preview(request, {key: value.detach() for key, value in self.trainee.vectors.items()})
         if image is None:

@@ -6,7 +6,6 @@ It starts from nothing, from a created embedding, or from the newest copy of an 
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -15,14 +14,16 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from lib_ti.config.options import config_values, walk_options
 from lib_ti.config.train import FORMATS, TrainConfig
 from lib_ti.create import initial_vectors
-from lib_ti.embedding.digest import digest_vectors
+from lib_ti.embedding.digest import digest_token_tables, digest_vectors
 from lib_ti.embedding.embedding import Embedding
+from lib_ti.embedding.fit import is_of_model
 from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
-from lib_ti.training.state import SUFFIX, Moments, RunState, load_optim, load_state, optim_path
+from lib_ti.training.state import SUFFIX, Moments, RunState, load_optim, load_state, optim_path, state_path
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class RunFolder:
         return self.root / "tensorboard"
 
     def make(self) -> None:
-        """Raises HostError before any work where nothing can be written."""
+        """Raises HostError where it cannot be made."""
         try:
             for name in ("embeddings", "images", "image_embeddings"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -67,8 +68,6 @@ class RunFolder:
             raise HostError(
                 f"The log folder cannot be made: {error.strerror}.", "Choose another one.", str(self.root)
             ) from error
-        if not os.access(self.root, os.W_OK):
-            raise HostError("The log folder cannot be written to.", "Choose another one.", str(self.root))
 
 
 def new_run_folder(log: Path, name: str) -> RunFolder:
@@ -83,25 +82,37 @@ def new_run_folder(log: Path, name: str) -> RunFolder:
 
 def find_states(log: Path, name: str) -> list[Path]:
     """The states of all runs of `name` that still lie in the log folder, in no particular order."""
-    folder = re.compile(re.escape(name) + r"(-[0-9]+)?")
     copy = re.compile(re.escape(name) + r"-[0-9]+" + re.escape(SUFFIX))
     return [
         state
-        for run in sorted(log.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]/*"))
-        if folder.fullmatch(run.name)
+        for run in sorted(log.glob("*/*"))
+        if _is_run_folder(run, name)
         for state in (run / "embeddings").glob(f"*{SUFFIX}")
         if copy.fullmatch(state.name)
     ]
 
 
+def _is_run_folder(folder: Path, name: str) -> bool:
+    """By its place, DATE/NAME or DATE/NAME-2."""
+    dated = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", folder.parent.name)
+    return bool(dated and re.fullmatch(re.escape(name) + r"(-[0-9]+)?", folder.name))
+
+
 @dataclass(frozen=True)
 class Start:
-    """`words` says for people where the run starts; `warnings` what they may not expect."""
+    """`words` says for people where the run starts; `warnings` what they may not expect; `saved` tells that the embedding's
+    own file holds these vectors."""
 
     state: RunState
     folder: RunFolder
     words: str
     warnings: tuple[str, ...] = ()
+    saved: bool = False
+
+    @property
+    def rows(self) -> int:
+        """V of its vectors [V, D]."""
+        return next(iter(self.state.vectors.values())).shape[0]
 
 
 def embedding_path(host: Host, config: TrainConfig) -> Path:
@@ -124,9 +135,9 @@ def find_start(host: Host, config: TrainConfig) -> Start:
     if config.embedding.resume:
         newest = _newest_state(path, log, config.embedding.name, existing)
         if newest:
-            return _resumed(host, newest, log, config.embedding.name)
+            return _resumed(host, config, newest, log, existing)
         if existing and existing.step:
-            return _continued(config, log, existing, path)
+            return _continued(host, config, log, existing, path)
     elif existing and existing.step:
         raise EmbeddingExists(
             f"{path.name} exists and is trained for {existing.step} steps.",
@@ -152,18 +163,57 @@ def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None
     return Start(state, folder, words)
 
 
-def _resumed(host: Host, state: RunState, log: Path, name: str) -> Start:
-    model = host.model()
+def _resumed(host: Host, config: TrainConfig, state: RunState, log: Path, existing: Embedding | None) -> Start:
+    name, model = config.embedding.name, host.model()
     Embedding(name, state.vectors, family=model.family).fit_to(model)
-    root = Path(state.folder)
-    folder = RunFolder(root, name) if root.is_dir() else new_run_folder(log, name)
-    warnings = []
-    if state.model_hash and model.short_hash and state.model_hash != model.short_hash:
-        warnings.append(f"The run began on the model {state.model_hash}; this is {model.short_hash} ({model.name}).")
-    return Start(replace(state, folder=str(folder.root)), folder, f"resumed after step {state.step}", tuple(warnings))
+    # By its place in this log folder, not by the path in the file: that may be of another machine, or a stranger's wish.
+    told = Path(state.folder)
+    root = log / told.parent.name / told.name
+    inside = _is_run_folder(root, name) and root.is_dir() and root.resolve().is_relative_to(log.resolve())
+    folder = RunFolder(root, name) if inside else new_run_folder(log, name)
+    made_on = _other_model_warnings(host, state.model_hash, state.model_name, state.token_tables)
+    saved = existing is not None and digest_vectors(existing.vectors) == digest_vectors(state.vectors)
+    return Start(
+        replace(state, folder=str(folder.root)),
+        folder,
+        f"resumed after step {state.step}",
+        (*made_on, *_other_settings_warnings(state, config)),
+        saved,
+    )
 
 
-def _continued(config: TrainConfig, log: Path, existing: Embedding, path: Path) -> Start:
+def _other_model_warnings(host: Host, hash_: str, name: str, tables: Mapping[str, str]) -> list[str]:
+    """Where vectors made on the model of that hash, name and token tables go on learning on another one."""
+    model = host.model()
+    was, now = f"{name} {hash_}".strip(), f"{model.name} {model.short_hash}".strip()
+    hint = "They are vectors for that one, and go on learning on this one. If that is not meant, choose the first model again."
+    if is_of_model(hash_, name, model) is False:
+        return [f"The vectors were trained on the model {was}; this is {now}. {hint}"]
+    # A host may know no hash, and a file may have been replaced by another of its name.
+    if tables and tables != digest_token_tables(host):
+        return [f"The vectors were trained on a model with another vocabulary than {now} has. {hint}"]
+    return []
+
+
+def _other_settings_warnings(state: RunState, config: TrainConfig) -> list[str]:
+    """Settings by which a resumed run learns otherwise than it did."""
+    given, changed = config_values(config), []
+    for path, _, _, about in walk_options(TrainConfig):
+        part, setting = path.split(".")
+        counts = (part in ("data", "optim", "loss") and path not in _HARMLESS) or setting in ("clip_skip", "networks")
+        if counts and path in state.settings and state.settings[path] != given[path]:
+            changed.append(f"{about.label} was {state.settings[path]!r} and is {given[path]!r}")
+    warnings = [f"The run goes on with other settings: {'; '.join(changed)}."] if changed else []
+    if config.run.seed not in (-1, state.seed):
+        warnings.append(f"The training seed {config.run.seed} is not used: the run goes on with its own, {state.seed}.")
+    return warnings
+
+
+_HARMLESS = ("data.folder", "optim.steps", "optim.micro_batch")
+"""What may change between two halves of a run: the fingerprint tells whether the pictures are others."""
+
+
+def _continued(host: Host, config: TrainConfig, log: Path, existing: Embedding, path: Path) -> Start:
     seed = config.run.seed if config.run.seed >= 0 else secrets.randbelow(2**31)
     folder = new_run_folder(log, config.embedding.name)
     vectors = dict(existing.vectors)
@@ -185,13 +235,14 @@ def _continued(config: TrainConfig, log: Path, existing: Embedding, path: Path) 
         folder=str(folder.root),
         recipe={key: value for key, value in existing.recipe.items() if key == "start"},
     )
-    return Start(state, folder, words, (warning,) if warning else ())
+    made_on = _other_model_warnings(host, existing.model_hash, existing.model_name, existing.token_tables)
+    return Start(state, folder, words, (*made_on, *([warning] if warning else [])), saved=True)
 
 
 def _newest_state(path: Path, log: Path, name: str, existing: Embedding | None) -> RunState | None:
     """The newest whole state of the newest run that led to, or began with, the embedding as it is in its file."""
     states = []
-    for file in [path.with_name(path.name + SUFFIX), *find_states(log, name)]:
+    for file in [state_path(path), *find_states(log, name)]:
         try:
             states.append(load_state(file))
         except InvalidEmbedding:

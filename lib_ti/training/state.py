@@ -39,7 +39,8 @@ _FORMAT = "1"
 class RunState:
     """`vectors`: [V, D] float32 CPU by encoder; `samples`: pictures seen; `run` sorts by the time the run began;
     `began_as`: digest of the vectors that the run began with; `fingerprint`: of the data set;
-    `recipe`: what the embedding's own recipe is to keep of how these were made, under the key `start`."""
+    `recipe`: what the embedding's own recipe is to keep of how these were made, under the key `start`.
+    `model_hash`, `model_name`, `token_tables`: of the model that they were trained on; `settings`: of the run, by dotted path."""
 
     step: int
     samples: int
@@ -52,16 +53,26 @@ class RunState:
     model_hash: str = ""
     folder: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    model_name: str = ""
+    token_tables: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 _RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
+_SINCE = ("model_name", "token_tables", "settings")
+"""Of the record, what older files do not have."""
+
+
+def state_path(embedding: Path) -> Path:
+    """Of the embedding in its place: `my-cat.safetensors.state`; of a run's copy: `my-cat-500.state`."""
+    return embedding.with_name(embedding.name + SUFFIX)
 
 
 def save_state(path: Path, state: RunState) -> None:
     tensors = {f"vectors.{name}": value.contiguous() for name, value in state.vectors.items()}
     for number, moments in state.moments.items():
         tensors |= {f"moments.{number}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
-    record = {"format": _FORMAT} | {name: getattr(state, name) for name in _RECORD}
+    record = {"format": _FORMAT} | {name: getattr(state, name) for name in (*_RECORD, *_SINCE)}
     write_atomically(path, save(tensors, {"ti_lab.state": json.dumps(record)}))
 
 
@@ -83,7 +94,8 @@ def load_state(path: Path) -> RunState:
             vectors[name] = tensor
         else:
             moments.setdefault(int(name), {})[rest[0]] = tensor
-    return RunState(vectors=vectors, moments=moments, **{name: record[name] for name in _RECORD})
+    known = {name: record[name] for name in (*_RECORD, *_SINCE) if name in _RECORD or name in record}
+    return RunState(vectors=vectors, moments=moments, **known)
 
 
 OPTIM_SUFFIX = ".optim"

@@ -13,6 +13,7 @@ once each way, and the number of micro-batches changes memory and speed, not the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ def take_update(
 ) -> float:
     """Move the vectors by one step at learning rate `rate`; the samples' mean unweighted loss before it.
 
-    Raises TrainingFailed, with the vectors as they were, where loss or gradient is not finite.
+    Raises TrainingFailed, with the vectors as they were, where loss, gradient or the step's result is not finite.
     """
     trainee.zero_gradient()
     micro_batch = optim.micro_batch or optim.batch_size
@@ -240,17 +241,41 @@ class Trainee:
         self._optimizer.zero_grad(set_to_none=True)
 
     def step_by(self, rate: float, clip: str, limit: float, images: int) -> None:
-        """Clip the (unscaled) gradient and take one AdamW step; `images` went into it."""
+        """Clip the (unscaled) gradient and take one AdamW step; `images` went into it.
+
+        Raises TrainingFailed, with vectors and optimizer as they were, where one of their numbers would not be finite.
+        """
         if clip == "value":
             torch.nn.utils.clip_grad_value_(list(self.vectors.values()), limit)
         elif clip == "norm":
             for vector in self.vectors.values():
                 torch.nn.utils.clip_grad_norm_([vector], limit)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = min(rate, 1e30)  # nothing comes of more either, but torch raises an error of its own
+        vectors = {name: vector.detach().clone() for name, vector in self.vectors.items()}
+        moments = deepcopy(self.moments())
         self._optimizer.step()
+        if not self._is_finite():
+            self._put_back(vectors, moments)
+            raise TrainingFailed(
+                f"The update {self.step + 1} would have made vectors that are no numbers (learning rate {rate:g}): it was undone.",
+                "The vectors before it are saved. Try a far lower learning rate, and an AdamW epsilon of 1e-8.",
+            )
         self.step += 1
         self.samples += images
+
+    def _is_finite(self) -> bool:
+        moments = [tensor for one in self.moments().values() for tensor in one.values()]
+        lengths = [
+            vector.detach().norm(dim=1) for vector in self.vectors.values()
+        ]  # a row may be too long for numbers too
+        return all(bool(tensor.isfinite().all()) for tensor in (*lengths, *moments))
+
+    def _put_back(self, vectors: Mapping[str, torch.Tensor], moments: Moments) -> None:
+        with torch.no_grad():
+            for name, vector in self.vectors.items():
+                vector.copy_(vectors[name])
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
 
     def check_finite(self, loss: float) -> None:
         """Raise TrainingFailed, before anything has changed, when the update would spoil the vectors."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from lib_ti.adapters.standalone import tokenizer
 from lib_ti.adapters.standalone.checkpoint import short_hash
-from lib_ti.adapters.standalone.samplers import sampler_names
+from lib_ti.adapters.standalone.samplers import sampler_names, validate_sampler
 from lib_ti.adapters.standalone.source import Source
-from lib_ti.errors import Busy, HostError
+from lib_ti.errors import Busy, HostError, TIError, collected, raise_together
 from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class StandaloneHost:
         from lib_ti.adapters.standalone.networks import checkpointing
         from lib_ti.adapters.standalone.session import StandaloneSession
 
-        if request.networks:
-            raise HostError("run.networks: LoRAs work in WebUIs only.", "Train without, or in the WebUI.")
+        self.validate_session(request)
         with ExitStack() as stack:
             model = stack.enter_context(self._exclusive_model())
             stack.enter_context(random_state_kept(model.device))
@@ -87,6 +86,26 @@ class StandaloneHost:
             stack.enter_context(checkpointing(model.networks.unet, request.checkpointing))
             stack.callback(model.images.recall)
             yield StandaloneSession(model, request, self._folder_embeddings())
+
+    def validate_session(self, request: SessionRequest) -> None:
+        from lib_ti.adapters.standalone.model import choose_device, choose_dtype
+
+        errors: list[TIError] = []
+        if request.networks:
+            errors.append(HostError("LoRAs work in WebUIs only.", "Train without, or in the WebUI.", "run.networks"))
+        with collected(errors):
+            choose_dtype(self._dtype, choose_device(self._device))
+        raise_together(errors)
+
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
+        from lib_ti.adapters.standalone.chunks import count_rows
+        from lib_ti.adapters.standalone.session import names_in_training
+
+        names = names_in_training(self._folder_embeddings(), request)
+        return [count_rows(prompt, names, request.placeholder) for prompt in prompts]
+
+    def validate_picture(self, request: ImageRequest) -> None:
+        validate_sampler(request.sampler)
 
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
         from lib_ti.adapters.standalone.chunks import Names

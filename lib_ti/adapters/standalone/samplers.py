@@ -31,16 +31,21 @@ def sampler_names() -> list[str]:
     return list(_SAMPLERS)
 
 
+def validate_sampler(name: str) -> None:
+    """Raises HostError for what is none of `sampler_names`, with the nearest that is."""
+    if name not in _SAMPLERS:
+        near = get_close_matches(name, _SAMPLERS, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]}?" if near else "There are: " + ", ".join(_SAMPLERS)
+        raise HostError(f"There is no sampler called {name!r}.", hint)
+
+
 def build_sampler(name: str, alphas_cumprod: Tensor, prediction_type: PredictionType, zero_terminal_snr: bool) -> Any:
     """A diffusers scheduler. Zero-terminal SNR needs its very last timestep, which trailing spacing alone includes."""
     import diffusers
 
     from lib_ti.adapters.noise_schedule import betas_of
 
-    if name not in _SAMPLERS:
-        near = get_close_matches(name, _SAMPLERS, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else "There are: " + ", ".join(_SAMPLERS)
-        raise HostError(f"There is no sampler called {name!r}.", hint)
+    validate_sampler(name)
     kind, options = _SAMPLERS[name]
     spacing: dict[str, Any] = {"timestep_spacing": "linspace"}
     if zero_terminal_snr:

@@ -31,8 +31,7 @@ class StandaloneSession:
         self._model = model
         self._request = request
         self._others = {name: other.vectors for name, other in others.items() if name != request.placeholder}
-        rows = {name: other.rows for name, other in others.items() if name != request.placeholder}
-        self._names = Names(rows | {request.placeholder: request.vectors})
+        self._names = names_in_training(others, request)
 
     def encode_images(self, pixels: Tensor) -> Latents:
         return self._model.images.encode(pixels)
@@ -70,6 +69,12 @@ class StandaloneSession:
 
     def _with(self, vectors: Mapping[str, Tensor]) -> Vectors:
         return {**self._others, self._request.placeholder: vectors}
+
+
+def names_in_training(others: Mapping[str, Embedding], request: SessionRequest) -> Names:
+    """What prompts of a session know: `others` by name, and the embedding in training."""
+    rows = {name: other.rows for name, other in others.items() if name != request.placeholder}
+    return Names(rows | {request.placeholder: request.vectors})
 
 
 def load_folder(folder: Path, model: ModelInfo, besides: Path) -> dict[str, Embedding]:

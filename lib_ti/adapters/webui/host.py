@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.webui.model import loaded_model, token_text
-from lib_ti.errors import HostError
+from lib_ti.errors import HostError, TIError, collected, raise_together
 from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
 
 if TYPE_CHECKING:
@@ -83,6 +83,39 @@ class WebuiHost(ABC):
             self._ready_session(self._trainable_model(), request) as session,
         ):
             yield session
+
+    def validate_session(self, request: SessionRequest) -> None:
+        from lib_ti.adapters.webui.leftovers import validate_loras
+
+        errors: list[TIError] = []
+        with collected(errors):
+            self._validate_trainable(self._chosen_model())
+        with collected(errors):
+            validate_loras(request.networks)
+        raise_together(errors)
+
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
+        import torch
+
+        from lib_ti.adapters.webui.placeholder import count_rows
+        from lib_ti.adapters.webui.queue import exclusive_if_free
+
+        # Prompts of pictures must not meet a placeholder of zeros, so only while none is made.
+        with exclusive_if_free("Check the captions") as free:
+            if not free:
+                return None
+            sd_model, nothing = loaded_model(), {"": torch.zeros(request.vectors, 1)}
+            encoder = next(iter(self._find_encoders(sd_model).values())).wrapper
+            counts = []
+            for prompt in prompts:
+                with self._placeholder(sd_model, request.placeholder, request.vectors, nothing) as embedding:
+                    counts.append(count_rows(encoder, prompt, embedding))
+        return counts
+
+    def validate_picture(self, request: ImageRequest) -> None:
+        from lib_ti.adapters.webui.txt2img import validate_sampler
+
+        validate_sampler(request.sampler)
 
     def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
         from lib_ti.adapters.webui.queue import exclusive

@@ -17,6 +17,7 @@ from lib_ti.adapters.webui.settings import options_set
 from lib_ti.errors import HostError
 
 WORD = re.compile(r"<(\w+):([^<>]+)>")
+FIELD = "run.networks"
 _PARAMS = "__webui_hypertile_params"
 
 
@@ -25,9 +26,7 @@ def use_loras(text: str) -> None:
     cannot be had."""
     from modules import extra_networks, processing
 
-    rest = WORD.sub("", text).strip()
-    if rest:
-        raise HostError(f"run.networks: {rest!r} is no LoRA.", "Write <lora:name:0.8>.")
+    validate_loras(text)
     wanted: dict[str, list[Any]] = {}
     for kind, arguments in WORD.findall(text):
         wanted.setdefault(kind, []).append(extra_networks.ExtraNetworkParams(items=arguments.split(":")))
@@ -41,9 +40,38 @@ def use_loras(text: str) -> None:
     ]
     if missing:
         extra_networks.activate(picture, {})
-        raise HostError(
-            f"run.networks: the WebUI cannot load {', '.join(missing)}.", "Choose one that its LoRA tab lists."
-        )
+        raise _missing(missing)
+
+
+def validate_loras(text: str) -> None:
+    """Raises HostError, as `use_loras` does, for one that the WebUI does not list; nothing is loaded."""
+    if rest := WORD.sub("", text).strip():
+        raise HostError(f"{rest!r} is no LoRA.", "Write <lora:name:0.8>.", FIELD)
+    words = [(kind, arguments.split(":")[0]) for kind, arguments in WORD.findall(text)]
+    if missing := [f"<{kind}:{name}>" for kind, name in words if not _is_listed(kind, name)]:
+        raise _missing(missing)
+
+
+def _is_listed(kind: str, name: str) -> bool:
+    """True also where the WebUI keeps its lists otherwise than we know: then loading it will tell."""
+    from modules import shared
+
+    if kind == "hypernet":
+        return name in getattr(shared, "hypernetworks", {name: ""})
+    networks: Any = sys.modules.get("networks")
+    if not hasattr(networks, "available_networks"):
+        return True
+
+    def listed() -> bool:
+        return name in networks.available_networks or name in getattr(networks, "available_network_aliases", {})
+
+    if not listed() and hasattr(networks, "list_available_networks"):
+        networks.list_available_networks()  # as the WebUI itself does before it gives up
+    return listed()
+
+
+def _missing(words: list[str]) -> HostError:
+    return HostError(f"The WebUI cannot load {', '.join(words)}.", "Choose one that its LoRA tab lists.", FIELD)
 
 
 def _loaded() -> set[str]:

@@ -1,0 +1,151 @@
+"""All that is validated before a run, but for its pictures: one list, `CHECKS`, so that all faults are told at once.
+
+A check looks at one thing and raises a TIError that names the field; nothing is written, and the model is not taken. Check in
+the tab, the command line, the API and a run itself go by the same list.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from lib_ti.config.train import TrainConfig
+from lib_ti.embedding.name import HOST_SUFFIXES, check_name
+from lib_ti.embedding.vocabulary import word_lengths
+from lib_ti.errors import Fault, HostError, InvalidConfig, TIError, collected
+from lib_ti.host import Host, ImageRequest, ModelInfo, SessionRequest
+from lib_ti.library.result import other_files
+from lib_ti.training.lock import validate_unlocked
+from lib_ti.training.start import embedding_path, log_path
+
+Check = Callable[[Host, ModelInfo, TrainConfig], None]
+
+
+def validate_settings(host: Host, model: ModelInfo, config: TrainConfig) -> list[TIError]:
+    """Everything that the checks find, in their order."""
+    errors: list[TIError] = []
+    for check in CHECKS:
+        with collected(errors):
+            check(host, model, config)
+    return errors
+
+
+def _name(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    check_name(config.embedding.name)
+
+
+def _namesakes(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    """My-Cat is to the model what my-cat is: the one would hide the other, in training and in prompts."""
+    name, ids = config.embedding.name, host.tokenize(config.embedding.name)
+    for file in other_files(embedding_path(host, config), host.embeddings_folder()):
+        same = file.stem != name and file.suffix.lower() in HOST_SUFFIXES and host.tokenize(file.stem) == ids
+        if same and not file.stem.lower().endswith(".preview"):
+            hint = f"write {file.stem} to go on with that one, or take another name"
+            raise _fault("embedding.name", f"{file.name} exists, whose name is the same word to the model", hint)
+
+
+def _form(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    path = embedding_path(host, config)
+    if path.suffix == ".pt" and len(model.encoders) > 1:
+        hint = f"{path.name} exists: take another name" if path.is_file() else "take safetensors"
+        raise _fault("save.format", f"{model.family} has no .pt form", hint)
+
+
+def _folders(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    faults = []
+    for field, folder in (
+        ("save.folder", embedding_path(host, config).parent),
+        ("save.log_folder", log_path(host, config)),
+    ):
+        if reason := write_obstacle(folder):
+            faults.append(Fault(field, f"nothing can be written to {folder}: {reason}", "choose another folder"))
+    if faults:
+        raise InvalidConfig(faults)
+
+
+def _in_training(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    validate_unlocked(embedding_path(host, config))
+
+
+def _preview(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    """Also where none is due: one can be asked for at any time."""
+    preview, faults = config.preview, []
+    for field, side in (("preview.width", preview.width), ("preview.height", preview.height)):
+        if side % model.pixel_multiple:
+            near = max(1, round(side / model.pixel_multiple)) * model.pixel_multiple
+            faults.append(Fault(field, f"the model cannot paint {side} pixels", f"try {near}"))
+    try:
+        host.validate_picture(ImageRequest("", sampler=preview.sampler))
+    except HostError as error:
+        faults.append(Fault("preview.sampler", error.message, error.hint))
+    if faults:
+        raise InvalidConfig(faults)
+
+
+def _tensorboard(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    if config.save.tensorboard and find_spec("tensorboard") is None:
+        raise _fault(
+            "save.tensorboard", "TensorBoard is not installed", "turn it off, or install the package tensorboard"
+        )
+
+
+def _session(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    """Device, precision, LoRAs, and whether a gradient can be taken in this model at all."""
+    host.validate_session(session_request(config, config.embedding.vectors))
+
+
+CHECKS: tuple[Check, ...] = (_name, _namesakes, _form, _folders, _in_training, _preview, _tensorboard, _session)
+
+
+def session_request(config: TrainConfig, rows: int, given_up: Callable[[], bool] = lambda: False) -> SessionRequest:
+    """What a run of `config` asks of the host, for an embedding of `rows` vectors."""
+    run = config.run
+    return SessionRequest(config.embedding.name, rows, run.clip_skip, run.checkpointing, run.networks, given_up)
+
+
+def write_obstacle(folder: Path) -> str:
+    """Why no file can be made in `folder`, "" where one can: tried with a real one. Folders that are not there are not made:
+    it is tried in the nearest one above that is."""
+    place = folder
+    while not place.exists() and place.parent != place:
+        place = place.parent
+    if not place.is_dir():
+        return f"{place} is a file"
+    try:
+        handle, name = tempfile.mkstemp(prefix=".ti-lab-", suffix=".tmp", dir=place)
+        try:
+            os.write(handle, bytes(4096))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+            with suppress(OSError):
+                Path(name).unlink()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
+def rate_warnings(host: Host, config: TrainConfig, first: int, last: int) -> list[str]:
+    """Of learning rates that can only be a slip: by which AdamW moves a row in one step further than words are long."""
+    rate = max((rate for _, _, rate in config.schedule.table(first, last)), default=0.0)
+    warnings = []
+    for encoder, length in word_lengths(host).items():
+        move = rate * host.model().encoder(encoder).width ** 0.5
+        if move > SENSELESS * length:
+            warnings.append(
+                f"A learning rate of {rate:g} moves a vector of {encoder} by {move:.3g} in one step, and words are "
+                f"{length:.2g} long: nothing can be learned so. 0.005 is a usual rate."
+            )
+    return warnings
+
+
+SENSELESS = 10.0
+"""By so many words' lengths nothing that makes sense moves in a step."""
+
+
+def _fault(field: str, message: str, hint: str) -> InvalidConfig:
+    return InvalidConfig([Fault(field, message, hint)])
