@@ -26,11 +26,15 @@ def chance(*counters: int | str) -> random.Random:
     return random.Random(int.from_bytes(_digest(json.dumps(counters), 16), "big"))
 
 
-def generator(device: torch.device | str, *counters: int | str) -> torch.Generator:
-    """The same for tensors that are drawn on `device`; torch takes 63 bits of seed."""
+def generator(*counters: int | str) -> torch.Generator:
+    """The same for tensors; torch takes 63 bits of seed.
+
+    They are drawn on the CPU, wherever they are used: each device has a generator of its own, and a seed is to be the same
+    run on all of them.
+    """
     import torch  # here, for the data set draws by `chance` without it
 
-    return torch.Generator(device).manual_seed(int.from_bytes(_digest(repr(counters), 8), "little") >> 1)
+    return torch.Generator().manual_seed(int.from_bytes(_digest(repr(counters), 8), "little") >> 1)
 
 
 def shuffled(items: Sequence[T], rng: random.Random) -> list[T]:

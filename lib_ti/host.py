@@ -77,7 +77,8 @@ class Latents:
 class Conditioning:
     """What the UNet reads of the prompts, by the host's own keys; every tensor has B rows first.
 
-    The training core cuts the graph here: it trains the UNet's side on detached rows and sends their summed gradient back once.
+    The training core cuts the graph here: it trains the UNet's side on rows without one, and sends their summed gradient back
+    through the prompts encoded once more.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -193,7 +194,8 @@ class EmbeddingFolder(Protocol):
 class TrainingSession(Protocol):
     """The model, ready to be trained against; only inside `with host.training_session(...)`.
 
-    All weights are frozen: a backward pass gives a gradient to the vectors that are handed in and to nothing else.
+    All weights are frozen: a backward pass gives a gradient to the vectors that are handed in and to nothing else. What a method
+    returns is gone back through before the next is called: a host may move its weights from call to call.
     """
 
     device: torch.device
@@ -230,7 +232,8 @@ class TrainingSession(Protocol):
 
         Args:
             prompts: B prompts, in which the placeholder's name stands for `vectors`.
-            vectors: [V, D] float32 by encoder; gradients of what is returned reach them.
+            vectors: [V, D] float32 by encoder; gradients of what is returned reach them. Under `torch.no_grad` the same values
+                come without a graph.
             sizes: B sizes in pixels, which SDXL reads and the others ignore.
 
         Returns:

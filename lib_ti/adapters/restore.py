@@ -17,10 +17,13 @@ def random_state_kept(device: torch.device) -> Iterator[None]:
     """Python's, numpy's and torch's global random state, and torch's default dtype, are the same after as before."""
     python, numpy, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     devices = [device] if device.type == "cuda" else []
+    apple = torch.mps.get_rng_state() if device.type == "mps" else None  # which `fork_rng` cannot keep
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
+        if apple is not None:
+            torch.mps.set_rng_state(apple)
         random.setstate(python)
         np.random.set_state(numpy)
         torch.set_default_dtype(dtype)

@@ -24,7 +24,7 @@ class FixedBatch:
         self.rows = [
             (
                 latent,
-                draw_noise(latent.shape, session.device, 0.0, "evaluation", seed, picture, draw),
+                draw_noise(latent.shape, 0.0, "evaluation", seed, picture, draw),
                 int((draw + 0.5) / draws * steps),
             )
             for picture, latent in enumerate(latents)

@@ -29,8 +29,8 @@ class CachedPicture:
         if sampling == "deterministic":
             return self.mean
         counters = ("picture", picture) if sampling == "once" else ("sample", sample)
-        chance = generator(self.mean.device, "latents", seed, *counters)
-        return self.mean + self.std * torch.randn(self.mean.shape, generator=chance, device=self.mean.device)
+        drawn = torch.randn(self.mean.shape, generator=generator("latents", seed, *counters))
+        return self.mean + self.std * drawn.to(self.mean.device)
 
 
 def cache_latents(

@@ -166,7 +166,7 @@ class _Run:
             picture = self.cache[index]
             prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, data, self.seed, number)
             latents = picture.draw(data.latent_sampling, self.seed, index, number)
-            noise = draw_noise(latents.shape, latents.device, loss.noise_offset, self.seed, number)
+            noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
             samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))
         return samples
 

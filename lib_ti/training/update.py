@@ -1,13 +1,14 @@
 """One update of the vectors, on one page: `take_update`, then what it calls, in order.
 
     draw      noise and timesteps, each a function of (seed, sample) alone
-    encode    the prompts of all samples, once                                -> conditioning, which hangs on the vectors
-    predict   micro-batch by micro-batch, forward and back, down to a detached conditioning: there the gradients add up
-    go back   once through the text encoder, from the summed gradient         -> the vectors' gradient
+    encode    the prompts of all samples, without a graph                     -> conditioning
+    predict   micro-batch by micro-batch, forward and back, down to that conditioning: there the gradients add up
+    go back   the prompts encoded once more, with a graph, and through it from the summed gradient -> the vectors' gradient
     step      clip, AdamW
 
-The graph is split at the conditioning because the text encoder's part of it is the same for every micro-batch: it is run
-once each way, and the number of micro-batches changes memory and speed, not the result.
+The graph is split at the conditioning because the text encoder's part of it is the same for every micro-batch: the number of
+micro-batches changes memory and speed, not the result. No graph of the text encoder is there while the UNet computes: its
+memory is free for the UNet, and hosts move weights in between, as A1111 does with --medvram.
 """
 
 from __future__ import annotations
@@ -73,12 +74,14 @@ def accumulate_gradient(
     # Equal prompts at equal sizes are encoded once: with one template line and no captions, that is one row for any batch.
     keys = list(dict.fromkeys((sample.prompt, sample.size) for sample in samples))
     row = {key: number for number, key in enumerate(keys)}
-    conditioning = session.encode_prompts([prompt for prompt, _ in keys], vectors, [size for _, size in keys])
+    prompts, sizes = [prompt for prompt, _ in keys], [size for _, size in keys]
+    with torch.no_grad():
+        conditioning = session.encode_prompts(prompts, vectors, sizes)
 
     # Only float16 needs a second trial: where the UNet overflows on the way back, its part is taken again, scaled lower.
     for scale in loss_scales(session.dtype, samples):
-        # Detached, so that each backward ends here and frees its activations. Float32, also where the host's conditioning is
-        # not: here the micro-batches add up, and small ones would be lost beside large ones.
+        # Each backward ends here and frees its activations. Float32, also where the host's conditioning is not: here the
+        # micro-batches add up, and small ones would be lost beside large ones.
         leaves = {key: tensor.detach().float().requires_grad_() for key, tensor in conditioning.tensors.items()}
         total = torch.zeros((), device=session.device)
         for batch in group_by_shape(samples, micro_batch):
@@ -91,7 +94,7 @@ def accumulate_gradient(
         gradients = {key: leaf.grad / (scale * len(samples)) for key, leaf in leaves.items() if leaf.grad is not None}
         if all(bool(gradient.isfinite().all()) for gradient in gradients.values()):
             break
-    _through_text_encoder(conditioning, gradients, vectors)
+    _through_text_encoder(session.encode_prompts(prompts, vectors, sizes), gradients, vectors)
     return total / len(samples)
 
 
@@ -156,12 +159,12 @@ def _through_text_encoder(
 # The noise and the loss
 
 
-def draw_noise(shape: torch.Size, device: torch.device, offset: float, *counters: int | str) -> torch.Tensor:
-    """Gaussian noise [C, h, w] float32, made on `device`. `offset` adds noise that is equal over each whole channel."""
-    chance = generator(device, "noise", *counters)
-    noise = torch.randn(shape, generator=chance, device=device)
+def draw_noise(shape: torch.Size, offset: float, *counters: int | str) -> torch.Tensor:
+    """Gaussian noise [C, h, w] float32 on the CPU. `offset` adds noise that is equal over each whole channel."""
+    chance = generator("noise", *counters)
+    noise = torch.randn(shape, generator=chance)
     if offset:
-        noise += offset * torch.randn(shape[0], 1, 1, generator=chance, device=device)
+        noise += offset * torch.randn(shape[0], 1, 1, generator=chance)
     return noise
 
 
@@ -171,11 +174,11 @@ def draw_timesteps(count: int, first: int, seed: int, steps: int, stratified: bo
     Uniform; stratified cuts the range into `count` equal strata and gives each sample of the update one of its own.
     """
     draws = [
-        torch.rand((), generator=generator("cpu", "timestep", seed, n), dtype=torch.float64).item()
+        torch.rand((), generator=generator("timestep", seed, n), dtype=torch.float64).item()
         for n in range(first, first + count)
     ]
     if stratified:
-        strata = torch.randperm(count, generator=generator("cpu", "strata", seed, first)).tolist()
+        strata = torch.randperm(count, generator=generator("strata", seed, first)).tolist()
         draws = [(stratum + draw) / count for stratum, draw in zip(strata, draws, strict=True)]
     return [min(int(draw * steps), steps - 1) for draw in draws]
 

@@ -44,6 +44,21 @@ def test_modules_are_frozen_only_meanwhile_and_keep_no_gradient() -> None:
     assert model[0].weight.grad is None
 
 
+def test_random_state_of_an_apple_chip_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = torch.tensor([1, 2, 3], dtype=torch.uint8)
+    monkeypatch.setattr(torch.mps, "get_rng_state", state.clone)
+    monkeypatch.setattr(torch.mps, "set_rng_state", state.copy_)
+
+    def draw_and_fail() -> None:
+        with random_state_kept(torch.device("mps")):
+            state.add_(7)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        draw_and_fail()
+    assert state.tolist() == [1, 2, 3]
+
+
 def test_random_state_is_as_before() -> None:
     def draw() -> tuple[float, float, float]:
         return random.random(), np.random.random(), torch.rand(()).item()

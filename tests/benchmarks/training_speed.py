@@ -77,7 +77,7 @@ def our_update(model: Model, pixels: torch.Tensor, batch: int, accumulation: int
 
     def update(step: int) -> float:
         samples = [
-            Sample(PROMPTS[n % 4], size, latents[next(count)], draw_noise(latents[0].shape, model.device, 0.0, step, n), (step * 97 + n * 211) % 1000)
+            Sample(PROMPTS[n % 4], size, latents[next(count)], draw_noise(latents[0].shape, 0.0, step, n), (step * 97 + n * 211) % 1000)
             for n in range(batch * accumulation)
         ]  # fmt: skip
         optimizer.zero_grad(set_to_none=True)

@@ -1,13 +1,16 @@
 """The gradient that trains an embedding is the true one, for every encoder: measured by finite differences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lib_ti.host import Host, SessionRequest
-from tests.contract.conftest import NAME, ROWS, HostUnderTest
+from lib_ti.config.train import LossPart
+from lib_ti.host import Conditioning, Host, SessionRequest, TrainingSession
+from lib_ti.training.update import Sample, accumulate_gradient
+from tests.contract.conftest import NAME, ROWS, HostUnderTest, go_back
 
 PROMPTS = [f"a photo of a {NAME}", f"a ({NAME}:1.2), two of {NAME}"]
 
@@ -19,12 +22,15 @@ def test_gradient_agrees_with_finite_differences(under_test: HostUnderTest, chec
     weights = under_test.latents(2, seed=1)
     request = SessionRequest(NAME, ROWS, checkpointing=checkpointing)
     with under_test.host.training_session(request) as session:
+        sizes = [under_test.size()] * 2
 
-        def loss(vectors: Mapping[str, Tensor]) -> Tensor:
-            conditioning = session.encode_prompts(PROMPTS, vectors, [under_test.size()] * 2)
+        def error(conditioning: Conditioning) -> Tensor:
             return (session.predict(noisy, timesteps, conditioning) * weights).double().sum()
 
-        loss(vectors).backward()
+        def loss(vectors: Mapping[str, Tensor]) -> Tensor:
+            return error(session.encode_prompts(PROMPTS, vectors, sizes))
+
+        go_back(session, PROMPTS, vectors, sizes, error)
         for name, vector in vectors.items():
             assert vector.grad is not None
             for direction in (vector.grad / vector.grad.norm(), _random_direction(vector)):
@@ -34,24 +40,36 @@ def test_gradient_agrees_with_finite_differences(under_test: HostUnderTest, chec
 
 
 def test_micro_batches_add_up(under_test: HostUnderTest) -> None:
-    """The loop encodes once, cuts the graph at the conditioning, and sends back the sum of the pieces' gradients."""
-    noisy, timesteps = under_test.latents(2), torch.tensor([150, 600])
     with under_test.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        whole, split = under_test.vectors(), under_test.vectors()
-        conditioning = session.encode_prompts(PROMPTS, whole, [under_test.size()] * 2)
-        session.predict(noisy, timesteps, conditioning).square().sum().backward()
+        whole, split = (_gradient(under_test, session, micro_batch) for micro_batch in (2, 1))
+    for name, expected in whole.items():
+        assert (split[name] - expected).norm() <= 1e-4 * expected.norm(), name
 
-        conditioning = session.encode_prompts(PROMPTS, split, [under_test.size()] * 2)
-        cut = {key: t.detach().requires_grad_() for key, t in conditioning.tensors.items() if t.requires_grad}
-        leaves = type(conditioning)({**conditioning.tensors, **cut})
-        for i in range(2):
-            session.predict(noisy[i : i + 1], timesteps[i : i + 1], leaves.rows(i, i + 1)).square().sum().backward()
-        torch.autograd.backward([conditioning.tensors[key] for key in cut], [leaf.grad for leaf in cut.values()])
-    for name in whole:
-        grad, expected = split[name].grad, whole[name].grad
-        assert grad is not None
-        assert expected is not None
-        assert (grad - expected).norm() <= 1e-4 * expected.norm(), name
+
+def test_an_update_is_right_where_the_host_moves_its_weights_from_call_to_call(under_test: HostUnderTest) -> None:
+    """A user of A1111's --medvram, or of a Forge on a small card, would lose every training."""
+    with under_test.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        still = _gradient(under_test, session, 1)
+        with _Moving(session, under_test) as moving:
+            moved = _gradient(under_test, moving, 1)
+    for name, expected in still.items():
+        assert torch.equal(moved[name], expected), name
+
+
+def test_prompts_encoded_again_are_the_same_with_and_without_a_graph(under_test: HostUnderTest) -> None:
+    """The gradient is taken at the conditioning of the first time, and goes back through the second."""
+    sizes = [under_test.size()] * 2
+    with under_test.host.training_session(SessionRequest(NAME, ROWS)) as session:
+        vectors = under_test.vectors()
+        first = session.encode_prompts(PROMPTS, vectors, sizes).tensors
+        torch.manual_seed(99)
+        again = session.encode_prompts(PROMPTS, vectors, sizes).tensors
+        with torch.no_grad():
+            without = session.encode_prompts(PROMPTS, vectors, sizes).tensors
+    for key, tensor in first.items():
+        assert torch.equal(again[key], tensor), key
+        assert not without[key].requires_grad, key
+        torch.testing.assert_close(without[key], tensor, rtol=1e-4, atol=1e-5)
 
 
 def test_every_conditioning_tensor_that_text_makes_carries_gradient(under_test: HostUnderTest, host: Host) -> None:
@@ -63,6 +81,55 @@ def test_every_conditioning_tensor_that_text_makes_carries_gradient(under_test: 
         for key, tensor in conditioning.tensors.items():
             if not torch.equal(tensor, plain.tensors[key]):
                 assert tensor.requires_grad, key
+
+
+class _Moving:
+    """A session whose host has on the device what a call needs, and the rest away: here its weights are no numbers meanwhile."""
+
+    def __init__(self, session: TrainingSession, under_test: HostUnderTest) -> None:
+        self._session = session
+        self._texts = _weights(under_test.text_modules())
+        known = {id(weight) for weight in self._texts}
+        self._rest = [weight for weight in _weights(under_test.modules()) if id(weight) not in known]
+        self._away: list[tuple[nn.Parameter, Tensor]] = []
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._send_away([])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def encode_prompts(self, *args: Any) -> Conditioning:
+        self._send_away(self._rest)
+        return self._session.encode_prompts(*args)
+
+    def predict(self, *args: Any) -> Tensor:
+        self._send_away(self._texts)
+        return self._session.predict(*args)
+
+    def _send_away(self, weights: Sequence[nn.Parameter]) -> None:
+        for weight, values in self._away:
+            weight.data = values
+        self._away = [(weight, weight.data) for weight in weights]
+        for weight in weights:
+            weight.data = torch.full((), float("nan"), dtype=weight.dtype, device=weight.device).expand(weight.shape)
+
+
+def _weights(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
+    return list({id(weight): weight for module in modules for weight in module.parameters()}.values())
+
+
+def _gradient(under_test: HostUnderTest, session: TrainingSession, micro_batch: int) -> dict[str, Tensor]:
+    vectors, size = under_test.vectors(), under_test.size()
+    latents, noise = under_test.latents(2), under_test.latents(2, seed=1)
+    samples = [
+        Sample(*row, timestep) for *row, timestep in zip(PROMPTS, [size] * 2, latents, noise, [150, 600], strict=True)
+    ]
+    accumulate_gradient(session, vectors, samples, micro_batch, LossPart())
+    return {name: vector.grad for name, vector in vectors.items() if vector.grad is not None}
 
 
 def _random_direction(vector: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from lib_ti.errors import TrainingFailed
 from lib_ti.host import SessionRequest
-from tests.contract.conftest import NAME, ROWS, HostUnderTest
+from tests.contract.conftest import NAME, ROWS, HostUnderTest, go_back
 
 
 class _Stop(BaseException):
@@ -30,8 +30,13 @@ def test_the_host_is_left_as_found(under_test: HostUnderTest, ending: BaseExcept
         random.random()
         np.random.rand()
         vectors = under_test.vectors()
-        conditioning = session.encode_prompts([f"a {NAME}"], vectors, [under_test.size()])
-        session.predict(under_test.latents(1), torch.tensor([500]), conditioning).sum().backward()
+        go_back(
+            session,
+            [f"a {NAME}"],
+            vectors,
+            [under_test.size()],
+            lambda read: session.predict(under_test.latents(1), torch.tensor([500]), read).sum(),
+        )
         session.offload_image_encoder()
         if ending is not None:
             raise ending

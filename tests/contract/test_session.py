@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib_ti.host import Conditioning, TrainingSession
-from tests.contract.conftest import NAME, ROWS, HostUnderTest
+from tests.contract.conftest import NAME, ROWS, HostUnderTest, go_back
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,13 @@ def test_predict_is_float32_and_pure(under_test: HostUnderTest, session: Trainin
 def test_weights_gather_no_gradient(under_test: HostUnderTest, session: TrainingSession) -> None:
     """A weight that gathers gradient costs memory as large as itself."""
     vectors = under_test.vectors()
-    conditioning = session.encode_prompts([f"a {NAME}"], vectors, [under_test.size()])
-    session.predict(under_test.latents(1), torch.tensor([500]), conditioning).square().mean().backward()
+    go_back(
+        session,
+        [f"a {NAME}"],
+        vectors,
+        [under_test.size()],
+        lambda read: session.predict(under_test.latents(1), torch.tensor([500]), read).square().mean(),
+    )
     assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors.values())
     weights = [weight for module in under_test.modules() for weight in module.parameters()]
     assert not any(weight.requires_grad or weight.grad is not None for weight in weights)

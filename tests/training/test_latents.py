@@ -25,6 +25,19 @@ def test_once_is_one_draw_a_picture_and_random_a_new_one_each_time() -> None:
     assert random[0].std() == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_seed_draws_the_same_latents_in_every_version() -> None:
+    """Golden values: a change here breaks the resuming of every unfinished run."""
+    once, random = (PICTURE.draw(sampling, 1, 0, 3)[0, 0, :3].tolist() for sampling in ("once", "random"))
+    assert once == pytest.approx([0.669279, 0.431680, 0.038295], abs=1e-5)
+    assert random == pytest.approx([-0.556276, -0.300740, -0.217191], abs=1e-5)
+
+
+def test_a_seed_draws_the_same_latents_on_every_device() -> None:
+    """No device but the CPU is asked for chance; one that can draw nothing stands here for all of them."""
+    elsewhere = CachedPicture(torch.zeros(4, 8, 8, device="meta"), torch.ones(4, 8, 8, device="meta"), None, SIZE)
+    assert elsewhere.draw("random", 1, 0, 3).shape == (4, 8, 8)
+
+
 def test_opaque_alpha_weighs_evenly_and_no_alpha_is_never_nan() -> None:
     assert torch.equal(alpha_mask(np.ones((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
     assert torch.equal(alpha_mask(np.zeros((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))

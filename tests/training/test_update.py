@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import ReferenceType, ref
 
 import pytest
 import torch
@@ -65,16 +66,24 @@ def test_weights_stay_finite_at_zero_terminal_snr() -> None:
 
 
 def test_noise_is_a_function_of_seed_and_sample_alone() -> None:
-    first = draw_noise(SHAPE, CPU, 0.0, 7, 3)
+    first = draw_noise(SHAPE, 0.0, 7, 3)
     torch.manual_seed(99)
     torch.randn(5)
-    assert torch.equal(first, draw_noise(SHAPE, CPU, 0.0, 7, 3))
-    assert not torch.equal(first, draw_noise(SHAPE, CPU, 0.0, 7, 4))
-    assert not torch.equal(first, draw_noise(SHAPE, CPU, 0.0, 8, 3))
+    assert torch.equal(first, draw_noise(SHAPE, 0.0, 7, 3))
+    assert not torch.equal(first, draw_noise(SHAPE, 0.0, 7, 4))
+    assert not torch.equal(first, draw_noise(SHAPE, 0.0, 8, 3))
+
+
+def test_a_seed_is_the_same_noise_in_every_version_and_on_every_device() -> None:
+    """Golden values: a change here breaks the resuming of every unfinished run."""
+    noise = draw_noise(SHAPE, 0.1, 7, 3)
+    assert noise.device.type == "cpu"
+    assert noise[0, 0, :3].tolist() == pytest.approx([0.655101, 0.191173, 0.090524], abs=1e-5)
+    assert noise[3, 5, :3].tolist() == pytest.approx([0.184949, 1.477699, -0.090328], abs=1e-5)
 
 
 def test_noise_offset_shifts_whole_channels() -> None:
-    difference = draw_noise(SHAPE, CPU, 0.5, 1, 1) - draw_noise(SHAPE, CPU, 0.0, 1, 1)
+    difference = draw_noise(SHAPE, 0.5, 1, 1) - draw_noise(SHAPE, 0.0, 1, 1)
     torch.testing.assert_close(difference, difference[:, :1, :1].expand(SHAPE), atol=1e-6, rtol=0)
     assert difference.abs().max() > 0.01
 
@@ -170,9 +179,28 @@ def test_15x1_and_3x5_and_1x15_are_the_same_update(session: ToySession) -> None:
         assert one[name].abs().max() > 0
 
 
-def test_equal_prompts_are_encoded_once_an_update(session: ToySession) -> None:
+def test_equal_prompts_are_encoded_once_each_way(session: ToySession) -> None:
     gradient(session, [s for s in make_samples(15) if s.size == SIZE], 2)
-    assert session.encoded_prompts == 2
+    assert session.encoded_prompts == 2 + 2
+
+
+def test_no_graph_of_the_text_encoder_takes_the_unets_memory(tmp_path: Path) -> None:
+    encoded: list[ReferenceType[torch.Tensor]] = []
+
+    class Watched(ToySession):
+        def encode_prompts(self, *args: Any) -> Conditioning:
+            conditioning = super().encode_prompts(*args)
+            encoded.extend(map(ref, conditioning.tensors.values()))
+            return conditioning
+
+        def predict(self, *args: Any) -> torch.Tensor:
+            there = [tensor() for tensor in encoded]
+            assert not any(tensor is not None and tensor.grad_fn for tensor in there)
+            return super().predict(*args)
+
+    session = Watched(ToyHost(tmp_path), SessionRequest("foo", 2))
+    assert gradient(session, make_samples(4), 2)
+    assert len(encoded) == 2
 
 
 def test_opaque_mask_changes_nothing_and_a_hidden_part_teaches_nothing(session: ToySession) -> None:

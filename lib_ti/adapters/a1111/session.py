@@ -37,7 +37,8 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
         stack.enter_context(without_hypertile(sd_model))
         if manages_memory(sd_model):
             stack.enter_context(objects_with_loras(sd_model))
-            place_on_device(sd_model, ["clip", "unet"])
+            for part in ("clip", "unet"):
+                place_on_device(sd_model, part)
             stack.enter_context(norms_kept_whole(sd_model.model.diffusion_model))
             stack.enter_context(checkpointed(text_layers_of(sd_model)))
         make_ordinary([sd_model])
@@ -88,7 +89,7 @@ class A1111Session(WebuiSession):
     def _encode(self, prompts: Sequence[str], sizes: Sequence[PictureSize]) -> dict[str, Tensor]:
         from modules import devices
 
-        place_on_device(self._sd_model, ["clip"])
+        place_on_device(self._sd_model, "clip")
         with (
             options_set(CLIP_stop_at_last_layers=self._request.clip_skip),
             devices.autocast(),
@@ -108,7 +109,7 @@ class A1111Session(WebuiSession):
     def _image_encoder(self) -> Iterator[Any]:
         """On the device meanwhile."""
         vae = self._sd_model.first_stage_model
-        place_on_device(self._sd_model, ["vae"])
+        place_on_device(self._sd_model, "vae")
         if self._offloaded:
             vae.to(self.device)
         try:

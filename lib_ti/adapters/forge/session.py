@@ -36,7 +36,8 @@ def model_ready(sd_model: Any, engines: Sequence[Any], checkpointing: bool, lora
         use_loras(loras)
         stack.enter_context(objects_with_loras(sd_model))
         with _quiet(engines):
-            place_on_device(sd_model, ["clip", "unet"])
+            for part in ("clip", "unet"):
+                place_on_device(sd_model, part)
         networks = networks_of(sd_model)
         make_ordinary(networks)
         stack.enter_context(modules_kept(networks))
@@ -64,7 +65,7 @@ class ForgeSession(WebuiSession):
     def encode_images(self, pixels: Tensor) -> Latents:
         vae = self._sd_model.forge_objects.vae.first_stage_model
         with _quiet(self._encoders):
-            place_on_device(self._sd_model, ["vae"])
+            place_on_device(self._sd_model, "vae")
         device = device_of(self._sd_model, "vae", self.device)
         return encode_images(vae, vae.process_in(1.0) - vae.process_in(0.0), pixels, device)
 

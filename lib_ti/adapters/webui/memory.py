@@ -30,35 +30,33 @@ def objects_with_loras(sd_model: Any) -> AbstractContextManager[None]:
     return attributes_set([sd_model], forge_objects=sd_model.forge_objects_after_applying_lora.shallow_copy())
 
 
-def place_on_device(sd_model: Any, parts: Sequence[str], room: int = 0, spare: bool = False) -> None:
-    """Have these parts of the model ("clip", "unet", "vae") on the device together, with `room` bytes left beside them; with
-    `spare` rather by leaving weights outside than by going without the room.
+def place_on_device(sd_model: Any, part: str, room: int = 0, spare: bool = False) -> None:
+    """Have a part of the model ("clip", "unet", "vae") on the device, with `room` bytes left beside it; with `spare` rather by
+    leaving weights outside than by going without the room.
 
-    All that a graph goes through must be named in one call: what is not named may be sent away for it. A no-op in WebUIs
-    that keep the model there.
+    The other parts may be sent away for it. A no-op in WebUIs that keep the model there.
     """
     if not manages_memory(sd_model):
         return
     manager = next(sys.modules[name] for name in _MANAGERS if name in sys.modules)
     objects = sd_model.forge_objects
-    patchers = {"clip": objects.clip.patcher, "unet": objects.unet, "vae": objects.vae.patcher}
-    named = [patchers[part] for part in parts]
+    patcher = {"clip": objects.clip.patcher, "unet": objects.unet, "vae": objects.vae.patcher}[part]
     if spare and "hard_memory_preservation" in signature(manager.load_models_gpu).parameters:
         # To Forge the room required is a reason to send other models away, but not to leave weights of these outside.
-        manager.load_models_gpu(named, hard_memory_preservation=room)
+        manager.load_models_gpu([patcher], hard_memory_preservation=room)
     else:
-        manager.load_models_gpu(named, memory_required=room)
+        manager.load_models_gpu([patcher], memory_required=room)
 
 
 def place_for_training(sd_model: Any, shape: Sequence[int], dtype: torch.dtype, checkpointing: bool) -> None:
-    """All that a graph from prompts to noise goes through, with room for what a backward pass keeps of noisy latents
-    [B, C, h, w] in a UNet that computes in `dtype`.
+    """The UNet, with room for what a backward pass keeps of noisy latents [B, C, h, w] where it computes in `dtype`. The text
+    encoder may make room: no graph goes through both.
 
     Weights that stay outside come in as copies, which a backward pass keeps unless it recomputes: nothing would be spared.
     """
     if manages_memory(sd_model):
         room = training_room(shape, dtype, checkpointing, sd_model.is_sdxl)
-        place_on_device(sd_model, ["clip", "unet"], room, spare=checkpointing)
+        place_on_device(sd_model, "unet", room, spare=checkpointing)
 
 
 def training_room(shape: Sequence[int], dtype: torch.dtype, checkpointing: bool, sdxl: bool) -> int:

@@ -7,8 +7,9 @@ import torch
 
 from lib_ti.adapters.webui.settings import options_set
 from lib_ti.app import App
-from lib_ti.host import PictureSize, SessionRequest, TrainingSession
+from lib_ti.host import Conditioning, PictureSize, SessionRequest, TrainingSession
 from tests.adapters.webui.conftest import NAME, ROWS
+from tests.contract.conftest import go_back
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 ATTENTIONS = ("sdp", "sdp-no-mem", "sub-quadratic", "V1", "InvokeAI", "Doggettx", "None")
@@ -44,11 +45,13 @@ def validate_gradient(app: App, session: TrainingSession, prompt: str) -> None:
     chance = torch.Generator().manual_seed(0)
     noisy, weights = (torch.randn(1, 4, 8, 8, generator=chance) for _ in range(2))
 
-    def loss(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
-        conditioning = session.encode_prompts([prompt], vectors, [SIZE])
+    def error(conditioning: Conditioning) -> torch.Tensor:
         return (session.predict(noisy, torch.tensor([500]), conditioning) * weights).double().sum()
 
-    loss(vectors).backward()
+    def loss(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
+        return error(session.encode_prompts([prompt], vectors, [SIZE]))
+
+    go_back(session, [prompt], vectors, [SIZE], error)
     for name, vector in vectors.items():
         assert vector.grad is not None
         exact = vector.grad.norm().item()
