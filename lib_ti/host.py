@@ -351,6 +351,19 @@ class LateHost(Protocol):
 
 
 @runtime_checkable
+class MemoryTeller(Protocol):
+    """A host that can say beforehand how much memory training takes."""
+
+    def update_memory(self, shape: Sequence[int], checkpointing: bool) -> tuple[int, int] | None:
+        """Of a backward pass through the UNet, where noisy latents of `shape` [B, C, h, w] go through together.
+
+        Returns:
+            Bytes that it needs beside the model, and bytes that are free; None where that is not known.
+        """
+        ...
+
+
+@runtime_checkable
 class Captioner(Protocol):
     """What a host may offer besides: words for pictures by models of its own, such as BLIP."""
 

@@ -81,7 +81,7 @@ def faults_by_flag(flags: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except InvalidConfig as error:
-        raise InvalidConfig(
+        raise type(error)(
             [replace(fault, where=names.get(fault.where, fault.where)) for fault in error.faults]
         ) from None
 

@@ -60,12 +60,11 @@ def run(args: argparse.Namespace) -> int:
                 config = build_config(TrainConfig, values)  # before the model is read, which takes longer
                 app = open_app(args, args.out)
                 control = Control()
-                try:
-                    with stopping_gently(control):
-                        app.train(config, listener, control)
-                except NothingLeft as error:  # what was wanted is there, so that a loop over many can be run again
-                    listener(Warned(str(error)))
-                    return 0
+                with stopping_gently(control):
+                    app.train(config, listener, control)
+        except NothingLeft as error:  # what was wanted is there: a loop over many can be run again
+            listener(Warned(str(error)))
+            return 0
         except TIError as error:
             listener(Failed(error.message, error.hint))
             raise

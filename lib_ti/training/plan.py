@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 
 from lib_ti.config.train import TrainConfig
@@ -28,7 +28,7 @@ from lib_ti.events import Emit, Status, ignore
 from lib_ti.host import Host, ModelInfo
 from lib_ti.library.result import other_files
 from lib_ti.training.start import Start, embedding_path, find_start
-from lib_ti.training.validation import rate_warnings, session_request, validate_settings
+from lib_ti.training.validation import memory_needed, rate_warnings, session_request, validate_settings
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Plan:
     buckets: dict[tuple[int, int], int]
     warnings: tuple[str, ...]
     prompts_seen: bool = False
+    memory: str = ""
 
     @property
     def first_step(self) -> int:
@@ -80,6 +81,7 @@ class Plan:
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",
             *(f"Rate: {rate:g} for updates {first} to {last}" for first, last, rate in self.rates),
+            *([f"Memory: {self.memory}"] if self.memory else []),
             f"Seed: {self.start.state.seed}",
             f"Embedding: {self.path}",
             f"Log: {self.start.folder.root}",
@@ -164,6 +166,9 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
             f"The learning rate ends at step {last}, before max steps ({config.optim.steps}): so does training."
         )
     warnings += rate_warnings(host, config, start.state.step, last)
+    shapes = buckets(dataset)
+    memory, short = memory_needed(host, config, max(shapes, key=prod), model.pixel_multiple)
+    warnings += short
     return Plan(
         config=config,
         model=model,
@@ -172,9 +177,10 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         path=path,
         last_step=last,
         rates=tuple(config.schedule.table(start.state.step, last)),
-        buckets=buckets(dataset),
+        buckets=shapes,
         warnings=tuple(warnings),
         prompts_seen=prompts_seen,
+        memory=memory,
     )
 
 

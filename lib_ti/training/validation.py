@@ -17,7 +17,7 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.embedding.name import HOST_SUFFIXES, check_name
 from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import Fault, HostError, InvalidConfig, TIError, collected
-from lib_ti.host import Host, ImageRequest, ModelInfo, SessionRequest
+from lib_ti.host import Host, ImageRequest, MemoryTeller, ModelInfo, SessionRequest
 from lib_ti.library.result import other_files
 from lib_ti.training.lock import validate_unlocked
 from lib_ti.training.start import embedding_path, log_path
@@ -145,6 +145,20 @@ def rate_warnings(host: Host, config: TrainConfig, first: int, last: int) -> lis
 
 SENSELESS = 10.0
 """By so many words' lengths nothing that makes sense moves in a step."""
+
+
+def memory_needed(host: Host, config: TrainConfig, size: tuple[int, int], cell: int) -> tuple[str, list[str]]:
+    """In words, for pictures of `size` (width, height) in pixels, of which `cell` make a latent cell; and a warning where it is
+    more than there is. Nothing where the host does not tell."""
+    at_once = min(config.optim.micro_batch or config.optim.batch_size, config.images_per_update)
+    shape = (at_once, 4, size[1] // cell, size[0] // cell)
+    found = host.update_memory(shape, config.run.checkpointing) if isinstance(host, MemoryTeller) else None
+    if not found:
+        return "", []
+    need, free = (f"{amount / 2**30:.1f} GiB" for amount in found)
+    text = f"an update needs about {need} beside the model, and {free} are free"
+    hint = "Train with Gradient checkpointing, fewer Pictures at once, or smaller ones, if the memory runs out."
+    return text, [f"Of memory {text}. {hint}"] if found[0] > found[1] else []
 
 
 def _fault(field: str, message: str, hint: str) -> InvalidConfig:

@@ -172,3 +172,23 @@ def test_an_unexpected_error_keeps_its_traceback(
     monkeypatch.setattr("tests.toy_host.ToySession.encode_images", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(words(pictures))
+
+
+def test_resume_of_a_finished_run_says_so_and_ends_well_so_that_a_loop_over_many_can_be_run_again(
+    command: Command, pictures: Path
+) -> None:
+    command(*words(pictures))
+    before = Path("out/foo.safetensors").read_bytes()
+    code, out, err = command(*words(pictures, "--resume"))
+    assert (code, Path("out/foo.safetensors").read_bytes()) == (0, before)
+    assert "The run is finished" in out + err
+    assert "--steps" in out + err
+    code, out, _ = command(*words(pictures, "--resume", "--json"))
+    assert (code, json.loads(out.splitlines()[-1])["event"]) == (0, "Warned")
+
+
+def test_a_device_that_is_not_there_leaves_nothing_behind(pictures: Path, tmp_path: Path) -> None:
+    """With the real host: on a torch for the CPU alone, or beyond the last card."""
+    out = tmp_path / "out"
+    assert main(words(pictures, "--device", "cuda:77", "--out", str(out))) == 1
+    assert not out.exists()

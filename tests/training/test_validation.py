@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,22 @@ def test_a_lock_is_let_go_however_the_run_ends(tmp_path: Path, settings: Setting
         run(host, settings(optim__batch_size=1))
     run(host, settings(embedding__resume=True, optim__batch_size=1), control, stop_at(5, control))
     assert not list(host.embeddings_folder().glob(".*"))
+
+
+@pytest.mark.parametrize(("free", "warned"), [(8 * 2**30, False), (2 * 2**30, True)])
+def test_memory_that_will_not_do_is_told_with_what_needs_less(
+    tmp_path: Path, settings: Settings, free: int, warned: bool
+) -> None:
+    asked = []
+
+    class Telling(ToyHost):
+        def update_memory(self, shape: Sequence[int], checkpointing: bool) -> tuple[int, int]:
+            asked.append((tuple(shape), checkpointing))
+            return 3 * 2**30, free
+
+    plan = plan_training(Telling(tmp_path), settings(optim__micro_batch=1, run__checkpointing=True))
+    assert asked[0][1]
+    assert asked[0][0][:2] == (1, 4)
+    assert any(line.startswith("Memory: an update needs about 3.0 GiB") for line in plan.lines())
+    assert any("Gradient checkpointing" in warning for warning in plan.warnings) == warned
+    assert not any("Memory" in line for line in plan_training(ToyHost(tmp_path), settings()).lines())

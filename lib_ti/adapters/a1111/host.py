@@ -86,8 +86,8 @@ class A1111Host(WebuiHost):
         embedding.vectors = rows
         embedding.shape = sum(tensor.shape[1] for tensor in values.values())
         database = model_hijack.embedding_db
-        first = sd_model.cond_stage_model.tokenize([name])[0][0]
-        with registered(database, lambda: database.register_embedding(embedding, sd_model), name, first):
+        ids = sd_model.cond_stage_model.tokenize([name])[0]
+        with registered(database, lambda: database.register_embedding(embedding, sd_model), name, ids):
             yield embedding
 
     @contextmanager

@@ -106,7 +106,7 @@ class ForgeHost(WebuiHost):
             for engine in _find_engines(sd_model):
                 database = engine.embeddings
                 register = partial(database.register_embedding, embedding)
-                stack.enter_context(registered(database, register, name, engine.tokenize([name])[0][0]))
+                stack.enter_context(registered(database, register, name, engine.tokenize([name])[0]))
             yield embedding
 
     @contextmanager

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from lib_ti.embedding.embedding import Embedding
 
 
+_FULL_WIDTH = 320
+"""Channels of the first block of every public UNet; our own are narrower, and need next to nothing."""
+
+
 class StandaloneHost:
     def __init__(self, source: Source, device: str, dtype: str, embeddings: Path, logs: Path) -> None:
         self._source = source
@@ -103,6 +107,16 @@ class StandaloneHost:
 
         names = names_in_training(self._folder_embeddings(), request)
         return [count_rows(prompt, names, request.placeholder) for prompt in prompts]
+
+    def update_memory(self, shape: Sequence[int], checkpointing: bool) -> tuple[int, int] | None:
+        from lib_ti.adapters.memory import free_memory, training_room
+        from lib_ti.adapters.standalone.model import choose_device, choose_dtype
+
+        detected, device = self._source.detected, choose_device(self._device)
+        if detected.networks["unet"]["block_out_channels"][0] < _FULL_WIDTH:
+            return None
+        free, dtype = free_memory(device), choose_dtype(self._dtype, device)
+        return (training_room(shape, dtype, checkpointing, detected.family == "sdxl"), free) if free else None
 
     def validate_picture(self, request: ImageRequest) -> None:
         validate_sampler(request.sampler)

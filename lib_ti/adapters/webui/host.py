@@ -112,6 +112,16 @@ class WebuiHost(ABC):
                     counts.append(count_rows(encoder, prompt, embedding))
         return counts
 
+    def update_memory(self, shape: Sequence[int], checkpointing: bool) -> tuple[int, int] | None:
+        import torch
+        from modules import devices
+
+        from lib_ti.adapters.memory import free_memory, training_room
+
+        free = free_memory(torch.device(devices.device))
+        sdxl = self.model().family == "sdxl"
+        return (training_room(shape, devices.dtype_unet, checkpointing, sdxl), free) if free else None
+
     def validate_picture(self, request: ImageRequest) -> None:
         from lib_ti.adapters.webui.txt2img import validate_sampler
 

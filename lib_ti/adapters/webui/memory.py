@@ -6,18 +6,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from inspect import signature
-from math import prod
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.adapters.memory import training_room
 from lib_ti.adapters.restore import attributes_set
 
 if TYPE_CHECKING:
     import torch
 
 _MANAGERS = ("backend.memory_management", "ldm_patched.modules.model_management")
-_KEPT = {"sd": (103_000, 22_000), "sdxl": (181_000, 26_000)}
-"""How many numbers a training step keeps for a cell of the noisy latents, without and with checkpointing: counted in UNets of
-full size with fused attention, and a tenth more. Other attention keeps more, and more yet in large pictures."""
 
 
 def manages_memory(sd_model: Any) -> bool:
@@ -57,8 +54,3 @@ def place_for_training(sd_model: Any, shape: Sequence[int], dtype: torch.dtype, 
     if manages_memory(sd_model):
         room = training_room(shape, dtype, checkpointing, sd_model.is_sdxl)
         place_on_device(sd_model, "unet", room, spare=checkpointing)
-
-
-def training_room(shape: Sequence[int], dtype: torch.dtype, checkpointing: bool, sdxl: bool) -> int:
-    """In bytes, without weights; for noisy latents of `shape` [B, C, h, w] in a UNet that computes in `dtype`."""
-    return shape[0] * prod(shape[2:]) * dtype.itemsize * _KEPT["sdxl" if sdxl else "sd"][checkpointing]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,15 +12,16 @@ embeddings_in_use = threading.RLock()
 
 
 @contextmanager
-def registered(database: Any, register: Callable[[], Any], name: str, first_token: int) -> Iterator[None]:
-    """`register()` puts an embedding called `name` into the WebUI's `database`; afterwards the one loaded before is back.
+def registered(database: Any, register: Callable[[], Any], name: str, ids: Sequence[int]) -> Iterator[None]:
+    """`register()` puts an embedding called `name`, token ids `ids`, into the WebUI's `database`; afterwards the one loaded
+    before is back. Meanwhile no other of the same ids is found, such as one whose name differs in case.
 
     Not for longer than a prompt: a page that lists embeddings anew would lose it.
     """
     with embeddings_in_use:
-        loaded, candidates = database.word_embeddings.get(name), database.ids_lookup.get(first_token)
+        loaded, candidates = database.word_embeddings.get(name), database.ids_lookup.get(ids[0])
         if candidates is not None:  # the WebUI would add to the very list that is to come back
-            database.ids_lookup[first_token] = list(candidates)
+            database.ids_lookup[ids[0]] = [entry for entry in candidates if list(entry[0]) != list(ids)]
         register()
         ours = database.word_embeddings[name]
         try:
@@ -29,7 +30,7 @@ def registered(database: Any, register: Callable[[], Any], name: str, first_toke
             # Where the WebUI has read its folder anew meanwhile, ours went with the rest.
             if database.word_embeddings.get(name) is ours:
                 _put_back(database.word_embeddings, name, loaded)
-                _put_back(database.ids_lookup, first_token, candidates)
+                _put_back(database.ids_lookup, ids[0], candidates)
 
 
 def count_rows(encoder: Any, prompt: str, embedding: Any) -> int:

@@ -19,6 +19,9 @@ from lib_ti.adapters.webui.txt2img import generate
 from lib_ti.errors import HostError
 from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest
 
+_TRIALS = 10
+"""Of encoding prompts while a page has the list of embeddings read anew."""
+
 Placeholder = Callable[[Mapping[str, Tensor]], AbstractContextManager[Any]]
 """Meanwhile the embedding in training stands for these vectors in prompts; yields the WebUI's object for it."""
 
@@ -63,12 +66,17 @@ class WebuiSession(ABC):
     def encode_prompts(
         self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
     ) -> Conditioning:
-        with self._placeholder(vectors) as embedding:
-            encoded = self._encode(prompts, sizes)
-            lost = not count_rows(self._encoders[0], self._request.placeholder, embedding)
-        if lost:  # a page has had the folder read anew meanwhile, and ours went with the rest
-            return self.encode_prompts(prompts, vectors, sizes)
-        return Conditioning({key: tensor.to(self.device) for key, tensor in encoded.items()})
+        for _ in range(_TRIALS):
+            with self._placeholder(vectors) as embedding:
+                encoded = self._encode(prompts, sizes)
+                found = count_rows(self._encoders[0], self._request.placeholder, embedding)
+            if found:
+                return Conditioning({key: tensor.to(self.device) for key, tensor in encoded.items()})
+            # A page has had the folder read anew meanwhile, and ours went with the rest.
+        raise HostError(
+            f"The WebUI does not find {self._request.placeholder} in a prompt.",
+            "Something else changes its list of embeddings all the time: look at its other extensions.",
+        )
 
     @abstractmethod
     def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor: ...

@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lib_ti.errors import Busy, HostError
+from lib_ti.adapters.standalone.detection import family_networks
+from lib_ti.adapters.standalone.host import StandaloneHost
+from lib_ti.adapters.standalone.source import open_source
+from lib_ti.errors import Busy, HostError, InvalidConfig
 from lib_ti.host import ImageRequest, SessionRequest
 from tests.adapters.standalone.conftest import Tiny, open_host
 
@@ -51,3 +55,24 @@ def test_naming_the_model_needs_no_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == ["sdxl [2368] DPM++ 2M", "[]"]
+
+
+def test_a_device_that_is_not_there_and_loras_are_told_together_without_a_model(tmp_path: Path) -> None:
+    host = StandaloneHost(open_source("demo"), "cuda:77", "fp32", tmp_path / "embeddings", tmp_path / "logs")
+    with pytest.raises(InvalidConfig) as refused:
+        host.validate_session(SessionRequest("foo", 1, networks="<lora:a:1>"))
+    assert [fault.where for fault in refused.value.faults] == ["run.networks", ""]
+    assert "cuda:77" in refused.value.faults[1].message
+    assert not list(tmp_path.iterdir())
+
+
+def test_memory_is_told_of_full_sized_models_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = StandaloneHost(open_source("demo"), "cpu", "fp32", tmp_path / "embeddings", tmp_path / "logs")
+    assert host.update_memory((1, 4, 64, 64), False) is None
+    full = replace(host._source, detected=replace(host._source.detected, networks=family_networks("sd1")))
+    monkeypatch.setattr(host, "_source", full)
+    found = host.update_memory((1, 4, 64, 64), False)
+    assert found
+    need, free = found
+    assert 1 < need / 2**30 < 3
+    assert free > 0

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from lib_ti.adapters.webui.memory import place_for_training, place_on_device, training_room
+from lib_ti.adapters.memory import training_room
+from lib_ti.adapters.webui.memory import place_for_training, place_on_device
 
 SD_MODEL: Any = SimpleNamespace(
     is_sdxl=False,

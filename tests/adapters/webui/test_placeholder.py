@@ -33,8 +33,18 @@ def test_nothing_stays_behind_whatever_else_begins_with_its_first_token() -> Non
             {token: list(found) for token, found in database.ids_lookup.items()},
         )
         for _ in range(3):
-            with registered(database, lambda name=name, ids=ids: database.register(name, ids), name, ids[0]):
+            with registered(database, lambda name=name, ids=ids: database.register(name, ids), name, ids):
                 assert database.word_embeddings[name] is not other
                 assert [found for found in database.ids_lookup[ids[0]] if found[1] is database.word_embeddings[name]]
         assert database.word_embeddings == words
         assert database.ids_lookup == lookup
+
+
+def test_of_one_name_in_two_cases_a_prompt_finds_the_one_in_training() -> None:
+    """To the tokenizer they are one: the file made in mid-run would win, and the vectors in training be nowhere."""
+    database = Database()
+    other = database.register("My-Cat", [1, 2, 3])
+    with registered(database, lambda: database.register("my-cat", [1, 2, 3]), "my-cat", [1, 2, 3]):
+        assert [entry[1].name for entry in database.ids_lookup[1]] == ["my-cat"]
+    assert database.ids_lookup == {1: [([1, 2, 3], other)]}
+    assert list(database.word_embeddings) == ["My-Cat"]

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from lib_ti.adapters.webui.session import WebuiSession
+from lib_ti.errors import HostError
 from lib_ti.host import PictureSize, SessionRequest
 
 ELSEWHERE = torch.device("meta")  # stands for an accelerator
@@ -39,3 +41,18 @@ def test_what_the_text_encoders_say_is_handed_to_the_unet_on_its_device() -> Non
     conditioning = _Session().encode_prompts(["a"], vectors, [PictureSize(8, 8, 0, 0, 8, 8)])  # type: ignore[abstract]
     assert {tensor.device for tensor in conditioning.tensors.values()} == {ELSEWHERE}
     assert conditioning.tensors["crossattn"].requires_grad
+
+
+class _LosingSession(_Session):
+    """Something in the WebUI drops the placeholder from its list each time."""
+
+    @contextmanager
+    def _placeholder(self, vectors: Mapping[str, Tensor]) -> Iterator[Any]:
+        with super()._placeholder(vectors) as embedding:
+            self.chunk.fixes = []
+            yield embedding
+
+
+def test_a_placeholder_that_is_never_found_ends_the_run_with_a_reason_and_not_in_a_recursion() -> None:
+    with pytest.raises(HostError, match="does not find foo"):
+        _LosingSession().encode_prompts(["a"], {"clip_l": torch.ones(2, 4)}, [PictureSize(8, 8, 0, 0, 8, 8)])  # type: ignore[abstract]
