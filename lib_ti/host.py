@@ -369,8 +369,9 @@ class Captioner(Protocol):
 
     def captioners(self) -> list[str]: ...
 
-    def caption(self, image: Image, name: str) -> str:
-        """What captioner `name` says of an RGB picture. Raises HostError."""
+    def caption(self, image: Image, name: str, given_up: Callable[[], bool]) -> str:
+        """What captioner `name` says of an RGB picture. Raises HostError; GivenUp when `given_up` becomes True while it waits
+        for the host's other jobs."""
         ...
 
 

@@ -14,7 +14,10 @@ from lib_ti.events import Emit, Finished, Saved, Status, Warned
 from lib_ti.host import Captioner, FaceFinder, Host, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 
-if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to name
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    # `as` hands on the types of what is returned, for faces to name
     from lib_ti.dataset.album import Album as Album
     from lib_ti.dataset.album import Card as Card
     from lib_ti.dataset.dataset import Dataset as Dataset
@@ -48,7 +51,7 @@ class PictureFolders:
         def progress(report: Report, name: str) -> None:
             emit(Status(f"Picture {report.done + 1} of {report.total}: {name}", report.done / report.total))
 
-        report = prepare_pictures(config, native, self._helpers(), progress, lambda: control.stopping)
+        report = prepare_pictures(config, native, self._helpers(control), progress, lambda: control.stopping)
         for warning in report.warnings:
             emit(Warned(warning))
         folder = typed_path(config.folders.destination or config.folders.source)
@@ -96,13 +99,16 @@ class PictureFolders:
         except TIError:  # none is loaded yet
             return None
 
-    def _helpers(self) -> Helpers:
+    def _helpers(self, control: Control) -> Helpers:
         from lib_ti.dataset.prepare import Helpers
 
-        captions = self.host if isinstance(self.host, Captioner) else None
-        faces = self.host if isinstance(self.host, FaceFinder) else None
-        return Helpers(
-            captioners=tuple(self.captioners()),
-            caption=captions.caption if captions else None,
-            find_faces=faces.find_faces if faces else None,
-        )
+        host = self.host
+        faces = host.find_faces if isinstance(host, FaceFinder) else None
+        if not isinstance(host, Captioner):
+            return Helpers(find_faces=faces)
+        captioner = host
+
+        def caption(image: Image, name: str) -> str:
+            return captioner.caption(image, name, lambda: control.stopping)
+
+        return Helpers(tuple(captioner.captioners()), caption, faces)

@@ -1,6 +1,8 @@
 """A user would lose: the way from a folder of pictures to a training, with a WebUI's captions or without."""
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.options import build_config
 from lib_ti.config.train import DataPart
 from lib_ti.control import Control
-from lib_ti.errors import Busy, HostError, InvalidConfig, InvalidDataset
+from lib_ti.errors import Busy, GivenUp, HostError, InvalidConfig, InvalidDataset
 from lib_ti.events import Event, Finished, Saved, Warned, ignore
 from lib_ti.picture_folders import PictureFolders
 from tests.toy_host import ToyHost
@@ -20,7 +22,7 @@ class CaptioningHost(ToyHost):
     def captioners(self) -> list[str]:
         return ["BLIP"]
 
-    def caption(self, image: Image.Image, name: str) -> str:
+    def caption(self, image: Image.Image, name: str, given_up: Callable[[], bool]) -> str:
         if image.width == 13:
             raise HostError("BLIP failed.")
         return f"{name}: {image.width} wide"
@@ -80,7 +82,7 @@ def test_a_preparation_is_stopped_and_a_second_one_is_refused_meanwhile(
     class Slow(CaptioningHost):
         asked, go_on = threading.Event(), threading.Event()
 
-        def caption(self, image: Image.Image, name: str) -> str:
+        def caption(self, image: Image.Image, name: str, given_up: Callable[[], bool]) -> str:
             self.asked.set()
             assert self.go_on.wait(30)
             return "words"
@@ -95,6 +97,31 @@ def test_a_preparation_is_stopped_and_a_second_one_is_refused_meanwhile(
     assert job.wait(30)
     assert (job.snapshot.state, job.snapshot.step) == ("stopped", 1)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"00000-0-thing.png", "00000-0-thing.txt"}
+
+
+def test_stop_ends_captioning_while_the_hosts_other_jobs_keep_it_waiting(
+    tmp_path: Path, values: dict[str, object]
+) -> None:
+    class Waiting(CaptioningHost):
+        asked = threading.Event()
+
+        def caption(self, image: Image.Image, name: str, given_up: Callable[[], bool]) -> str:
+            if image.width == 40:
+                return "words"
+            self.asked.set()
+            while not given_up():
+                time.sleep(0.01)
+            raise GivenUp("The WebUI was still at work.")
+
+    pictures = PictureFolders(Waiting(tmp_path))
+    job = pictures.start_preparing(config(values, **{"captions.by": "BLIP"}))
+    assert Waiting.asked.wait(30)
+    job.control.stop()
+    assert job.wait(30)
+    assert (job.snapshot.state, job.snapshot.step) == ("stopped", 1)
+    assert job.snapshot.result == tmp_path / "out"
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"00000-0-thing.png", "00000-0-thing.txt"}, "no picture without its caption"
 
 
 def test_what_training_would_refuse_is_told_before(tmp_path: Path, values: dict[str, object]) -> None:

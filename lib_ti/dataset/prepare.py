@@ -21,7 +21,7 @@ from lib_ti.dataset.crop import box_around, crop_middle, find_size, is_oversized
 from lib_ti.dataset.focal_point import Point, draw_focus, find_focus
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.picture import load_image
-from lib_ti.errors import Fault, InvalidConfig, InvalidDataset
+from lib_ti.errors import Fault, GivenUp, InvalidConfig, InvalidDataset
 
 Caption = Callable[[Image.Image, str], str]
 FindFaces = Callable[[Image.Image], Sequence[Point] | None]
@@ -57,7 +57,7 @@ def prepare_pictures(
     progress: Callable[[Report, str], None],
     stopping: Callable[[], bool],
 ) -> Report:
-    """Prepare one picture after the other until done or `stopping()`; `native` is the side for a width or height of 0.
+    """Prepare one picture after the other until done, `stopping()` or given up; `native` is the side for a width or height of 0.
 
     `progress(report, name)` is called before each picture. Pictures that cannot be read are left out, with a warning.
     Raises InvalidConfig or InvalidDataset before anything is written, TIError where a file cannot be written.
@@ -73,6 +73,8 @@ def prepare_pictures(
             work.prepare(number, file)
         except InvalidDataset as error:
             report.warnings += [f"{file.name} is left out: it {fault.message}." for fault in error.faults]
+        except GivenUp:  # stopped while a captioner waited for the host
+            break
         report.done += 1
     return report
 
@@ -128,6 +130,7 @@ class _Preparation:
         folder = self.destination / Path(file.name).parent  # 100_sks woman keeps its repeats
         for piece, picture in enumerate(pictures):
             name = f"{number:05}-{piece}-{words}" if words else f"{number:05}-{piece}"
+            caption = self.new_caption(file, existing, picture)  # first, for no picture is written without its own
             if picture is original:
                 path = folder / f"{name}{file.path.suffix}"
                 write_atomically(path, file.path.read_bytes())  # the very bytes: nothing is lost by saving once more
@@ -135,7 +138,7 @@ class _Preparation:
                 path = folder / f"{name}.png"
                 write_atomically(path, _png(picture))
             self.report.pictures += 1
-            self.save_caption(path, existing, self.new_caption(file, existing, picture))
+            self.save_caption(path, existing, caption)
 
     def pictures(self, original: Image.Image, name: str) -> list[Image.Image]:
         """The pieces, cropped, and their copies; `original` itself where nothing is to be changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import threading
@@ -24,7 +25,8 @@ _numbers = itertools.count(1)
 class Job:
     """Runs `work` at once; `before` is what the job before it showed. Whatever `work` does, the job ends with exactly one Finished or Failed.
 
-    `error` is what `work` raised, for those who want more of it than the snapshot tells.
+    `error` is what `work` raised, for those who want more of it than the snapshot tells; its traceback is in the log alone.
+    However it ends, a job lets go of all that its work held, the model above all, before it is over.
     """
 
     def __init__(self, name: str, work: Work, before: Snapshot | None = None) -> None:
@@ -74,7 +76,24 @@ class Job:
         else:
             path = result if isinstance(result, Path) else None
             ending = self._ending or Finished(self._snapshot.step, path, stopped=self.control.stopping)
+        _let_go(self.error)
         self._snapshot = fold(self._snapshot, ending)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Of what the work held: the error stays, the frames that it passed through do not, nor do those of its causes."""
+    errors, seen = [error], set[int]()
+    while errors:
+        one = errors.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        errors += [one.__cause__, one.__context__]
+        traceback.clear_frames(
+            one.__traceback__
+        )  # a frame may be held by somebody else, such as a log that keeps records
+        one.__traceback__ = None
+    gc.collect()  # what holds each other, as a run and its session do, is not over when nobody else holds it
 
 
 class Jobs:

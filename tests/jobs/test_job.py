@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lib_ti.control import Control
-from lib_ti.errors import Busy, Fault, InvalidDataset, InvalidText, TIError
+from lib_ti.errors import Busy, Fault, InvalidDataset, InvalidText, TIError, TrainingFailed
 from lib_ti.events import Emit, Failed, Finished, Planned, PreviewReady
 from lib_ti.jobs.job import Job, Jobs, Work
 
@@ -133,3 +133,36 @@ def test_stop_is_seen_at_once_even_before_the_work_obeys():
 
 def test_work_that_makes_no_file_names_none():
     assert ended(lambda emit, control: None).snapshot.result is None
+
+
+def test_the_error_itself_its_causes_and_the_words_of_its_traceback_stay():
+    def work(emit: Emit, control: Control) -> None:
+        try:
+            [][1]
+        except IndexError as error:
+            raise TrainingFailed("no", "do", "optim.lr") from error
+
+    def bug(emit: Emit, control: Control) -> None:
+        {}["none"]
+
+    job = Jobs().start("Train cat", work)
+    assert job.wait(SOON)
+    assert isinstance(job.error, TrainingFailed)
+    assert (job.error.where, job.error.hint) == ("optim.lr", "do")
+    assert isinstance(job.error.__cause__, IndexError)
+    assert job.error.__traceback__ is job.error.__cause__.__traceback__ is None
+    job = Jobs().start("Train cat", bug)
+    assert job.wait(SOON)
+    assert job.snapshot.failure is not None
+    assert '{}["none"]' in job.snapshot.failure.details
+
+
+def test_causes_that_go_in_a_circle_end_the_job_all_the_same():
+    def work(emit: Emit, control: Control) -> None:
+        first, second = TIError("first"), TIError("second")
+        first.__cause__, second.__cause__ = second, first
+        raise first
+
+    job = Jobs().start("Train cat", work)
+    assert job.wait(SOON)
+    assert job.snapshot.state == "failed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class FakeHost:
     def captioners(self) -> list[str]:
         return ["Deepbooru", "BLIP"]
 
-    def caption(self, image: Image.Image, name: str) -> str:
+    def caption(self, image: Image.Image, name: str, given_up: Callable[[], bool]) -> str:
         return f"{name} sees {image.width} pixels"
 
     def tokenize(self, text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,14 @@ def captioners() -> list[str]:
     return [name for name, module in _MODULES.items() if find_spec(module)]
 
 
-def caption(image: Image, name: str) -> str:
-    """Waits for the picture that the WebUI is generating. Raises HostError where its model says nothing."""
-    from modules import call_queue, shared
+def caption(image: Image, name: str, given_up: Callable[[], bool]) -> str:
+    """Waits for the picture that the WebUI is generating. Raises HostError where its model says nothing, and GivenUp."""
+    from modules import shared
+
+    from lib_ti.adapters.webui.queue import turn
 
     words: str
-    with call_queue.queue_lock:
+    with turn(given_up):
         try:
             if name == "Deepbooru":
                 from modules import deepbooru

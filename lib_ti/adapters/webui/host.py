@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,10 +163,10 @@ class WebuiHost(ABC):
 
         return captioners()
 
-    def caption(self, image: Image, name: str) -> str:
+    def caption(self, image: Image, name: str, given_up: Callable[[], bool]) -> str:
         from lib_ti.adapters.webui.captioners import caption
 
-        return caption(image, name)
+        return caption(image, name, given_up)
 
     def find_faces(self, image: Image) -> list[tuple[float, float]] | None:
         from lib_ti.adapters.webui.captioners import find_faces

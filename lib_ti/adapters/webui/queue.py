@@ -17,12 +17,18 @@ def exclusive(job: str, given_up: Callable[[], bool] = lambda: False) -> Iterato
 
     Raises GivenUp when `given_up` becomes True while it waits.
     """
+    with turn(given_up), _shown(job):
+        yield
+
+
+@contextmanager
+def turn(given_up: Callable[[], bool]) -> Iterator[None]:
+    """The same for what the WebUI itself shows as its job."""
     from modules import call_queue
 
     _take_turn(call_queue.queue_lock, given_up)
     try:
-        with _shown(job):
-            yield
+        yield
     finally:
         call_queue.queue_lock.release()
 
@@ -58,18 +64,18 @@ def model_whole() -> Iterator[None]:
 
 def _take_turn(lock: Any, given_up: Callable[[], bool]) -> None:
     """Whoever waits for the WebUI's lock cannot be called back: a thread waits instead, and passes on a turn that comes too late."""
-    turn: Future[None] = Future()
+    place: Future[None] = Future()
 
     def wait_for_it() -> None:
         lock.acquire()
-        if turn.set_running_or_notify_cancel():
-            turn.set_result(None)
+        if place.set_running_or_notify_cancel():
+            place.set_result(None)
         else:
             lock.release()
 
     threading.Thread(target=wait_for_it, name="TI Lab's place in the queue", daemon=True).start()
-    while not wait([turn], timeout=0.2).done:
-        if given_up() and turn.cancel():
+    while not wait([place], timeout=0.2).done:
+        if given_up() and place.cancel():
             raise GivenUp("The WebUI was still at work.")
 
 

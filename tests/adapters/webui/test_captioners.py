@@ -9,9 +9,13 @@ import pytest
 from PIL import Image
 
 from lib_ti.adapters.webui.captioners import caption, captioners, find_faces
-from lib_ti.errors import HostError
+from lib_ti.errors import GivenUp, HostError
 
 PICTURE = Image.new("RGB", (8, 8))
+
+
+def never() -> bool:
+    return False
 
 
 @pytest.fixture
@@ -57,8 +61,8 @@ def webui(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_the_webuis_words_come_while_its_pictures_wait(webui: SimpleNamespace) -> None:
-    assert caption(PICTURE, "BLIP") == "a dog"
-    assert caption(PICTURE, "Deepbooru") == "dog, 1girl"
+    assert caption(PICTURE, "BLIP", never) == "a dog"
+    assert caption(PICTURE, "Deepbooru", never) == "dog, 1girl"
     assert webui.held == [True, True]
     assert not webui.lock.locked()
 
@@ -71,8 +75,17 @@ def test_only_what_this_webui_has_is_offered(webui: SimpleNamespace) -> None:
 def test_a_model_that_fails_is_reported_and_its_words_are_not_used(webui: SimpleNamespace, answer: Any) -> None:
     webui.blip = answer
     with pytest.raises(HostError, match="BLIP failed in the WebUI"):
-        caption(PICTURE, "BLIP")
+        caption(PICTURE, "BLIP", never)
     assert not webui.lock.locked()
+
+
+def test_stop_ends_the_wait_for_the_webuis_pictures_and_its_queue_goes_on(webui: SimpleNamespace) -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    with webui.lock, pytest.raises(GivenUp):
+        caption(PICTURE, "BLIP", stop.is_set)
+    assert webui.held == [], "nobody was asked"
+    assert caption(PICTURE, "BLIP", never) == "a dog", "the turn that came too late was passed on"
 
 
 def test_faces_are_places_and_a_missing_or_broken_detector_is_none(webui: SimpleNamespace) -> None:
