@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
 from lib_ti.config.options import build_config, flatten, walk_options
-from lib_ti.errors import Fault, InvalidConfig, TIError
+from lib_ti.dataset.folder import list_pictures
+from lib_ti.errors import Fault, InvalidConfig, InvalidDataset, TIError
 
 Config = TypeVar("Config")
 
@@ -110,9 +111,23 @@ class Values:
         found = find_inside(text, roots)
         if found is None or str(found) != _bare(str(found)):
             raise InvalidConfig([Fault(path, f"the API does not reach {text!r}", hint)])
-        if path == "data.folder" and not found.exists():
-            raise InvalidConfig([Fault(path, f"there is no folder {text!r}", hint)])
+        if path == "data.folder":
+            if not found.exists():
+                raise InvalidConfig([Fault(path, f"there is no folder {text!r}", hint)])
+            if out := _links_out(found, roots):
+                names = ", ".join(out[:3]) + (f" and {len(out) - 3} more" if len(out) > 3 else "")
+                raise InvalidConfig([Fault(path, f"the API does not reach where links lead: {names}", hint)])
         return str(found)
+
+
+def _links_out(folder: Path, roots: list[Path]) -> list[str]:
+    """Pictures of a data set, and captions, that are links to what lies in none of `roots`."""
+    try:
+        pictures = list_pictures(folder)
+    except InvalidDataset:  # there are none; the data set's own rules tell
+        return []
+    files = [path for picture in pictures for path in (picture.path, picture.path.with_suffix(".txt"))]
+    return [str(path.relative_to(folder)) for path in files if not find_inside(path, roots)]
 
 
 def _bare(text: str) -> str:

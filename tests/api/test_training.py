@@ -224,3 +224,28 @@ def test_a_picture_whose_name_is_no_text_is_told(post: Ask, settings: dict[str, 
     answer = post("train/preflight", settings)
     assert answer.status_code == 422
     assert wheres(answer) == {"x?.png"}
+
+
+@pytest.mark.parametrize("place", ["", "2_cat"], ids=["in the folder", "in a folder in it"])
+@pytest.mark.parametrize("name", ["9.png", "9.txt"], ids=["a picture", "a caption"])
+def test_a_link_out_of_the_folder_of_pictures_is_not_followed(
+    post: Ask, settings: dict[str, Any], pictures: Path, tmp_path: Path, place: str, name: str
+) -> None:
+    """A request would learn what a picture or a text elsewhere on this machine shows."""
+    (tmp_path / "secret").mkdir()
+    first = next(pictures.glob("*.png"))
+    (tmp_path / "secret" / "9.png").write_bytes(first.read_bytes())
+    (tmp_path / "secret" / "9.txt").write_text("a secret")
+    (pictures / place).mkdir(exist_ok=True)
+    (pictures / place / "9.png").write_bytes(first.read_bytes())
+    (pictures / place / name).unlink(missing_ok=True)
+    (pictures / place / name).symlink_to(tmp_path / "secret" / name)
+    (pictures / "twin.png").symlink_to(first.name)  # a link inside is as good as a file
+    for route in ("train/preflight", "train/start"):
+        answer = post(route, settings)
+        assert answer.status_code == 422
+        assert [fault["where"] for fault in answer.json()["faults"]] == ["data.folder"]
+        assert name in answer.json()["detail"]
+        assert "a secret" not in answer.text
+    (pictures / place / name).unlink()
+    assert post("train/preflight", settings).status_code == 200
