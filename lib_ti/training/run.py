@@ -67,6 +67,7 @@ def train(host: Host, run: TrainConfig | Outline | Plan, emit: Emit, control: Co
 class _Run:
     session: TrainingSession
     token_tables: dict[str, str]
+    words: dict[str, float]
     trainee: Trainee
     losses: LossTable
     board: TensorBoard
@@ -109,7 +110,7 @@ class _Run:
         if not plan.prompts_seen:
             seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
             validate_rows_seen(plan.dataset, name, plan.rows, seen)
-        self.token_tables = digest_token_tables(self.host)
+        self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
         self.trainee = trainee = Trainee(plan.start.state, self.config.optim, self.session.device)
         self.open_files()
         self.cache = cache_latents(self.session, plan.dataset, self.config.data.alpha_weight, self.show_encoding)
@@ -198,26 +199,30 @@ class _Run:
 
     def warn_of_senseless(self, done: StepDone) -> None:
         """What no embedding can be good with is told, once a run."""
-        words = word_lengths(self.host)
         for encoder, length in done.norms.items():
-            if length > MAX_LENGTH * words[encoder]:
-                text = f"are {length:.3g} long on the average, and words {words[encoder]:.2g}: they will spoil prompts."
-                self.warn(f"The vectors of {encoder}", f"{text} Try a lower learning rate.", done.step)
+            words = self.words[encoder]
+            if length > MAX_LENGTH * words:
+                self.warn(
+                    encoder,
+                    f"The vectors of {encoder} are {length:.3g} long on the average, and words {words:.2g}: they will spoil "
+                    "prompts. Try a lower learning rate.",
+                )
         if done.loss > MAX_LOSS:
-            self.warn("The loss", f"is {done.loss:.3g}: the vectors tell the model nothing.", done.step)
+            self.warn("loss", f"The loss is {done.loss:.3g}: the vectors tell the model nothing.")
 
-    def warn(self, what: str, is_: str, step: int) -> None:
-        if what not in self.warned:
-            self.warned.add(what)
-            self.emit(Warned(f"Step {step}: {what} {is_}"))
+    def warn(self, about: str, text: str) -> None:
+        """Once a run for each `about`."""
+        if about not in self.warned:
+            self.warned.add(about)
+            self.emit(Warned(f"Step {self.trainee.step}: {text}"))
 
     @contextmanager
     def warnings(self, what: str) -> Iterator[None]:
-        """A fault of what is not the training itself is told, once for each `what`, and the run goes on."""
+        """A fault of what is not the training itself is told, and the run goes on."""
         try:
             yield
         except (TIError, OSError) as error:
-            self.warn(what, f"failed. {error}", self.trainee.step)
+            self.warn(what, f"{what} failed. {error}")
 
     def keep_up(self) -> None:
         """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
