@@ -16,9 +16,11 @@
 Anything else that is raised is a bug and keeps its traceback.
 """
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Fault:
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        text = self.message if self.message.startswith(self.where) else f"{self.where}: {self.message}"
+        return text + (f" ({self.hint})" if self.hint else "")
 
 
 class TIError(Exception):
@@ -70,6 +72,10 @@ class FaultList(TIError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__(self.title + "".join("\n  " + str(fault).replace("\n", "\n  ") for fault in self.faults))
+
+    def renamed(self, names: Mapping[str, str]) -> FaultList:
+        """The same, with each place by the name that a user knows it by, where `names` has one."""
+        return type(self)([replace(fault, where=names.get(fault.where, fault.where)) for fault in self.faults])
 
 
 def faults_of(error: BaseException | None) -> tuple[Fault, ...]:

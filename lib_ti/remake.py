@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lib_ti.config.embeddings import CreateConfig, MergeConfig, RemakeConfig
-from lib_ti.config.options import build_config
+from lib_ti.config.options import build_config, labels
 from lib_ti.create import create_embedding
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.fit import is_of_model
@@ -80,7 +80,8 @@ def remake_embedding(
             return create_embedding(host, build_config(CreateConfig, {"name": name, **known}))
         config = _merge_config(recipe, name)
     except InvalidConfig as error:
-        reasons = "; ".join(str(fault) for fault in error.faults)
+        told = error.renamed(labels(CreateConfig) | labels(MergeConfig))
+        reasons = "; ".join(str(fault) for fault in told.faults)
         raise InvalidEmbedding(f"Its recipe cannot be followed: {reasons}.") from error
     used, notes = _used(host, header, embeddings, fresh or {})
     part = _part(build_merge(host, config, used), recipe)

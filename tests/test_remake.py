@@ -161,13 +161,13 @@ RECIPES = [
     ({"source": "embedding", "file": "x.pt"}, "vectors of another file"),
     ({"source": "conversion", "from": "SD1", "recipe": {"source": "text"}}, "was converted"),
     ({"source": "expression"}, "Expression is missing"),
-    ({"source": "expression", "expression": ["'x'"]}, "cannot be followed"),
+    ({"source": "expression", "expression": ["'x'"]}, "cannot be followed: Expression: "),
     ({"source": "expression", "expression": "'x'+"}, "missing"),
     ({"source": "expression", "expression": "'x'", "edits": {"lenght": 2}}, "did you mean length?"),
     ({"source": "expression", "expression": "'x'", "edits": {"name": "/etc/x", "folder": "/etc"}}, ""),
     ({"source": "expression", "expression": "'x'", "edits": 5, "embeddings": 7}, ""),
     ({"source": "expression", "expression": "'x'", "part": "5 of 3"}, "part 5 of 3"),
-    ({"source": "text", "vectors": 10**9, "init": "x"}, "above the most"),
+    ({"source": "text", "vectors": 10**9, "init": "x"}, "followed: Number of vectors per token is 1"),
 ]
 
 

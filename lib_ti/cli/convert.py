@@ -34,7 +34,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def run(args: argparse.Namespace) -> int:
-    with faults_by_flag(FLAGS):
+    with faults_by_flag({**FLAGS, "--out": "folder"}, ConvertConfig):
         config = build_config(ConvertConfig, {"folder": args.out, **given_settings(args, FLAGS)})
     if config.clip_g and not (args.model and config.family == "sdxl"):
         raise TIError("--clip-g needs --family sdxl and an SDXL --model to read the text with.")

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     values = given_settings(args, FLAGS)
     if "file" in values:
         values.setdefault("source", "embedding")
-    with faults_by_flag(FLAGS):
+    with faults_by_flag({**FLAGS, "--out": "folder"}, CreateConfig):
         config = build_config(CreateConfig, values)  # before the model is read, which takes longer
         result = open_app(args, args.out).create(config)
     if args.json:

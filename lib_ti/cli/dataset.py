@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     listener: Lines | JsonLines = JsonLines() if args.json else Lines()
     control = Control()
     try:
-        with faults_by_flag({**FLAGS, **PLACES}), stopping_gently(control):
+        with faults_by_flag({**FLAGS, **PLACES}, DatasetConfig, any_setting=True), stopping_gently(control):
             PictureFolders().prepare(build_config(DatasetConfig, values), listener, control)
     except TIError as error:
         listener(Failed(error.message, error.hint))

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
             f"There is no demo for the model {args.model!r}.",
             f"Choose {' or '.join(MODELS)}, or use the train command for models of your own.",
         )
-    with faults_by_flag({"--steps": "optim.steps"}):
+    with faults_by_flag({"--steps": "optim.steps"}, TrainConfig):
         config = build_config(TrainConfig, demo_settings(args.model, args.steps) | {"embedding.overwrite": True})
     out = Path(args.out)
     console, control = Console(), Control()

@@ -5,14 +5,13 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lib_ti.config.options import Option, flatten, walk_options
-from lib_ti.errors import InvalidConfig, TIError
+from lib_ti.config.options import Option, flatten, labels, walk_options
+from lib_ti.errors import FaultList, TIError
 
 
 def called_as() -> list[str]:
@@ -75,15 +74,18 @@ def load_settings(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def faults_by_flag(flags: Mapping[str, str]) -> Iterator[None]:
-    """Faults of settings that have a flag are told by the flag, which is what the user wrote."""
-    names = {path: flag for flag, path in flags.items()}
+def faults_by_flag(flags: Mapping[str, str], config: type, any_setting: bool = False) -> Iterator[None]:
+    """Faults of settings are told by what the user wrote: the flag, or --set where there is none and the command takes
+    `any_setting`; what cannot be written is told by its label."""
+    names = {path: f"--set {path}" if any_setting else label for path, label in labels(config).items()}
+    names |= {path: flag for flag, path in flags.items()}
     try:
         yield
-    except InvalidConfig as error:
-        raise type(error)(
-            [replace(fault, where=names.get(fault.where, fault.where)) for fault in error.faults]
-        ) from None
+    except FaultList as error:
+        raise error.renamed(names) from None
+    except TIError as error:
+        error.where = names.get(error.where, error.where)
+        raise
 
 
 def _help(kind: type, default: Any, about: Option) -> str:

@@ -32,7 +32,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def run(args: argparse.Namespace) -> int:
-    with faults_by_flag(FLAGS):
+    with faults_by_flag({**FLAGS, "--prompt": "prompt"}, GenerateConfig):
         config = build_config(GenerateConfig, {"prompt": args.prompt, **given_settings(args, FLAGS)})
     paths = _paths(Path(args.out), config.count)
     app = open_app(args, args.embeddings)

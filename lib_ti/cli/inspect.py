@@ -52,7 +52,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(args: argparse.Namespace) -> int:
-    with faults_by_flag(FLAGS):
+    with faults_by_flag({**FLAGS, "SOURCE": "file"}, InspectConfig):
         config = build_config(InspectConfig, DEFAULTS | given_settings(args, FLAGS))
     source = args.source if args.text else _path_or_expression(args.source)
     facts = asdict(load_header(source)) if isinstance(source, Path) else {}

@@ -15,6 +15,7 @@ FLAGS = {
     for path, *_ in walk_options(MergeConfig)
     if path not in ("expression", "folder")
 }
+NAMES = {**FLAGS, "EXPRESSION": "expression", "--out": "folder"}
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     values = given_settings(args, FLAGS) | {"expression": args.expression, "folder": args.out}
     config = None
     if not args.check:
-        with faults_by_flag(FLAGS):
+        with faults_by_flag(NAMES, MergeConfig):
             config = build_config(MergeConfig, values)  # before the model is read, which takes longer
     app = open_app(args, args.embeddings or args.out)
     check = app.check_expression(args.expression)
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise check.error
     results = []
     if config:
-        with faults_by_flag(FLAGS):
+        with faults_by_flag(NAMES, MergeConfig):
             results = app.merge(config)
     if args.json:
         advice = [asdict(one) for one in check.advice]

@@ -36,7 +36,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run(args: argparse.Namespace) -> int:
     values = given_settings(args, FLAGS)
-    with faults_by_flag(FLAGS):
+    with faults_by_flag(FLAGS, RemakeConfig):
         config = build_config(RemakeConfig, values)  # before the model is read, which takes longer
     first = args.files[0]
     app = open_app(args, args.embeddings or str(first if first.is_dir() else first.parent))

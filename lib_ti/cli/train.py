@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:  # whatever a library prints, standard output holds events alone
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
-            with faults_by_flag(FLAGS):
+            with faults_by_flag(FLAGS, TrainConfig, any_setting=True):
                 config = build_config(TrainConfig, values)  # before the model is read, which takes longer
                 app = open_app(args, args.out)
                 control = Control()

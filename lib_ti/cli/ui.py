@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from lib_ti.demo.run import demo_settings
     from lib_ti.ui.serve import serve
 
-    with faults_by_flag(FLAGS):
+    with faults_by_flag(FLAGS, ServeConfig):
         config = build_config(ServeConfig, given_settings(args, FLAGS))
     app = open_app(args, args.out)
     address = "0.0.0.0" if config.listen else "127.0.0.1"

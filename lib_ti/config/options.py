@@ -81,6 +81,11 @@ def walk_options(config: type) -> Iterator[tuple[str, type, Any, Option]]:
             yield entry.name, kind, entry.default, entry.metadata["option"]
 
 
+def labels(config: type) -> dict[str, str]:
+    """What users know each setting of a config class by, by its dotted path."""
+    return {path: about.label for path, _, _, about in walk_options(config)}
+
+
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"optim": {"lr": 1}} -> {"optim.lr": 1}; keys that are dotted already stay as they are."""
     flat: dict[str, Any] = {}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
 from lib_ti.app import App
-from lib_ti.errors import TIError
+from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.embeddings import RemakeConfig
+from lib_ti.config.options import labels
+from lib_ti.config.train import TrainConfig
+from lib_ti.errors import FaultList, TIError
+from lib_ti.jobs.job import Jobs
+from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.ui import wording
 from lib_ti.ui.html import album, run
 from lib_ti.ui.html.markup import NOTHING, Html
@@ -50,7 +56,9 @@ class View:
 
 def view_of(app: App, chosen: Chosen | None = None) -> View:
     job = app.jobs.current
-    snapshot, preparation, remake = app.jobs.snapshot, app.pictures.jobs.snapshot, app.library_job.jobs.snapshot
+    snapshot = _snapshot(app.jobs, TrainConfig)
+    preparation = _snapshot(app.pictures.jobs, DatasetConfig)
+    remake = _snapshot(app.library_job.jobs, RemakeConfig)
     paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
     newest = len(paths) - 1
     large = paths.index(chosen) if chosen in paths else newest
@@ -84,6 +92,22 @@ def choose(app: App, number: str) -> Chosen | None:
     if number.isdecimal() and int(number) < len(snapshot.previews) - 1:
         return snapshot.job, snapshot.previews[int(number)].path
     return None
+
+
+def _snapshot(jobs: Jobs, config: type) -> Snapshot:
+    """Of the newest job; the settings that it failed for by their labels in `config`."""
+    job = jobs.current
+    if job is None:
+        return Snapshot()
+    snapshot, error, known = job.snapshot, job.error, labels(config)
+    if snapshot.failure is None:
+        return snapshot
+    message = snapshot.failure.message
+    if isinstance(error, FaultList):
+        message = str(error.renamed(known))
+    elif isinstance(error, TIError) and error.where in known:
+        message = f"{known[error.where]}: {message.removeprefix(f'{error.where}: ')}"
+    return replace(snapshot, failure=replace(snapshot.failure, message=message))
 
 
 def _model(app: App) -> Html:

@@ -74,9 +74,10 @@ class DatasetActions:
         part = {path.removeprefix("data."): value for path, value in train.items() if path.startswith("data.")}
         try:
             data = build_config(DataPart, {**part, "folder": folder})
-            dataset, shapes = self.pictures.validate(data, str(train.get("embedding.name") or "").strip() or "name")
         except InvalidConfig as error:
             return Outcome(refused(error, DataPart).html)
+        try:
+            dataset, shapes = self.pictures.validate(data, str(train.get("embedding.name") or "").strip() or "name")
         except TIError as error:
             return Outcome(refused(error, TrainConfig).html)
         return Outcome(album.validation(dataset, shapes), good=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lib_ti.app import App
 from lib_ti.config.embeddings import CreateConfig
-from lib_ti.config.options import build_config, walk_options
+from lib_ti.config.options import build_config, labels
 from lib_ti.config.schedule import parse_schedule
 from lib_ti.config.train import TrainConfig
 from lib_ti.errors import Fault, InvalidText, TIError
@@ -79,12 +79,11 @@ class Actions:
 
 def refused(error: TIError, config: type) -> Outcome:
     """Every fault in the notice, by its label, since a field may be folded away; and again beside its field."""
-    labels = {path: about.label for path, _, _, about in walk_options(config)}
-    faults = faults_of(error)
+    known, faults = labels(config), faults_of(error)
     if not faults:
         message = str(error).removesuffix(error.hint).rstrip()
         return Outcome(notices.failure(Failed(message, error.hint)))
-    return Outcome(notices.fault_list(faults, labels), tuple(fault for fault in faults if fault.where in labels))
+    return Outcome(notices.fault_list(faults, known), tuple(fault for fault in faults if fault.where in known))
 
 
 def preview_schedule(text: str, steps: Any) -> Outcome:
