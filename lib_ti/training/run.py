@@ -271,7 +271,7 @@ class _Run:
     def keep_trying(self, save: Callable[[], None]) -> TIError | None:
         """`save`. Where that fails, as on a full disk, the run pauses, the host has its model, and it is tried again until it is
         done or the user stops the run: then the reason is returned."""
-        failed, paused = False, self.control.paused
+        told, paused = "", self.control.paused
         while True:
             try:
                 save()
@@ -279,12 +279,13 @@ class _Run:
             except TIError as error:
                 if self.control.stopping:
                     return error
-                failed = True
                 self.held.close()
                 self.control.pause()
-                self.emit(Paused(self.trainee.step, f"{error} It is tried again; Continue tries at once."))
+                if told != str(error):
+                    told = str(error)
+                    self.emit(Paused(self.trainee.step, f"{told} It is tried again every {RETRY_SECONDS:g} seconds."))
                 self.control.wait_while_paused(RETRY_SECONDS)
-        if failed:
+        if told:
             if not paused:
                 self.control.resume()
             self.emit(Resumed(self.trainee.step))
