@@ -1,5 +1,6 @@
 """Files that are either whole and new or whole and old, whatever happens while they are written."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -22,6 +23,7 @@ def write_atomically(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            _fsync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -30,3 +32,17 @@ def write_atomically(path: Path, data: bytes) -> None:
             "An older file of this name is unchanged. Look at the free space, the folder's rights, and whether another program holds the file.",
             str(path),
         ) from error
+
+
+def _fsync_folder(folder: Path) -> None:
+    """So that after a power cut the move is not undone, while the older file is gone already."""
+    if os.name == "nt":  # where no folder can be opened, and moves are written through
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network folders know no such thing
+            raise
+    finally:
+        os.close(handle)

@@ -1,5 +1,6 @@
 """A save that fails or is killed must leave the older file whole, and no litter that a WebUI would load."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -74,3 +75,30 @@ def test_killed_in_the_middle_of_saving_the_file_is_whole(tmp_path: Path) -> Non
         assert len(data) == 3_000_000
         assert len(set(data)) == 1
     assert all(file == path or not file.name.endswith(HOST_SUFFIXES) for file in tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="No folder can be opened there")
+def test_the_move_is_on_the_disk_too_before_anybody_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could undo it when what it replaced is gone."""
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (done.append(str(Path(f"/proc/self/fd/{handle}").readlink())), fsync(handle))
+    )
+    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("move"), replace(self, target))[1])
+    write_atomically(tmp_path / "a.pt", b"data")
+    assert [step if step == "move" else Path(step).suffix or step for step in done] == [".tmp", "move", str(tmp_path)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="No folder can be opened there")
+def test_a_network_folder_that_knows_no_such_thing_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def refuse(handle: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{handle}"):  # noqa: PTH112 - a link that only the system follows
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_atomically(tmp_path / "a.pt", b"data")
+    assert (tmp_path / "a.pt").read_bytes() == b"data"

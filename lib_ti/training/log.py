@@ -39,11 +39,23 @@ class LossTable:
 
 
 def read_losses(path: Path) -> list[dict[str, str]]:
-    """Whole rows of a loss table, A1111's own included; a last line cut short by a crash is left out."""
-    if not path.exists():
+    """Whole rows of a loss table, A1111's own included. What a crash or a power cut left of others is left out: a line cut
+    short, and the zero bytes that a file system may put where the last lines should be."""
+    if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values() and None not in row]
+    text = path.read_bytes().decode("utf-8", "replace").replace("\0", "")
+    lines = [line for line in text.splitlines() if len(line) < 1000]
+    return [row for row in csv.DictReader(lines, quoting=csv.QUOTE_NONE) if _is_whole(row)]
+
+
+def _is_whole(row: dict[str, str]) -> bool:
+    """Whether it has every column that it should, and numbers in those that we read."""
+    if None in row or None in row.values():
+        return False
+    try:
+        return int(row["step"]) >= 0 and all(float(row[column]) is not None for column in ("loss", "learn_rate"))
+    except (KeyError, ValueError):
+        return False
 
 
 class TensorBoard:

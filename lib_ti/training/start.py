@@ -6,9 +6,10 @@ It starts from nothing, from a created embedding, or from the newest copy of an 
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -133,12 +134,16 @@ def find_start(host: Host, config: TrainConfig) -> Start:
     counts = path.exists() and not config.embedding.overwrite
     existing = load_embedding(path).fit_to(host.model()) if counts else None
     if config.embedding.resume:
-        newest = _newest_state(path, log, config.embedding.name, existing)
+        states, unread = _load_states(path, log, config.embedding.name)
+        newest = _newest_state(states, existing)
         if newest:
-            return _resumed(host, config, newest, log, existing)
-        if existing and existing.step:
-            return _continued(host, config, log, existing, path)
-    elif existing and existing.step:
+            start = _resumed(host, config, newest, log, existing)
+        elif existing and existing.step:
+            start = _continued(host, config, log, existing, path)
+        else:
+            start = _fresh(host, config, log, existing)
+        return replace(start, warnings=(*unread, *start.warnings))
+    if existing and existing.step:
         raise EmbeddingExists(
             f"{path.name} exists and is trained for {existing.step} steps.",
             "Resume to go on from there, overwrite to start anew, or choose another name.",
@@ -239,14 +244,20 @@ def _continued(host: Host, config: TrainConfig, log: Path, existing: Embedding, 
     return Start(state, folder, words, (*made_on, *([warning] if warning else [])), saved=True)
 
 
-def _newest_state(path: Path, log: Path, name: str, existing: Embedding | None) -> RunState | None:
-    """The newest whole state of the newest run that led to, or began with, the embedding as it is in its file."""
-    states = []
+def _load_states(path: Path, log: Path, name: str) -> tuple[list[RunState], list[str]]:
+    """Of every run of `name`; and a sentence for each that cannot be read, in whose place an older copy will do."""
+    states, unread = [], []
     for file in [state_path(path), *find_states(log, name)]:
         try:
             states.append(load_state(file))
-        except InvalidEmbedding:
-            continue  # not there, or not ours: an older copy will do
+        except InvalidEmbedding as error:
+            if os.path.lexists(file):
+                unread.append(f"{file.name} is not used. {error.message}")
+    return states, unread
+
+
+def _newest_state(states: Sequence[RunState], existing: Embedding | None) -> RunState | None:
+    """The newest state of the newest run that led to, or began with, the embedding as it is in its file."""
     if existing:
         now = digest_vectors(existing.vectors)
         runs = {state.run for state in states if now in (digest_vectors(state.vectors), state.began_as)}

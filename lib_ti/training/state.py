@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from lib_ti.atomic import write_atomically
-from lib_ti.embedding.limits import MAX_FILE_BYTES
+from lib_ti.config.options import LARGEST_SEED
+from lib_ti.embedding.limits import MAX_FILE_BYTES, MAX_ROWS, MAX_WIDTH
 from lib_ti.errors import InvalidEmbedding
+from lib_ti.formats.safetensors_file import read_safetensors
 from lib_ti.formats.stored import StoredTensor
 from lib_ti.formats.torch_file import read_torch_file
 from lib_ti.formats.writing import write_torch_zip
@@ -32,7 +33,8 @@ Moments = Mapping[int, Mapping[str, torch.Tensor]]
 """AdamW's state by the encoder's number: `exp_avg`, `exp_avg_sq` [V, D] and `step`."""
 
 SUFFIX = ".state"
-_FORMAT = "1"
+_FORMAT, _KEY = "1", "ti_lab.state"
+_SHAPED = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -73,33 +75,84 @@ def save_state(path: Path, state: RunState) -> None:
     for number, moments in state.moments.items():
         tensors |= {f"moments.{number}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
     record = {"format": _FORMAT} | {name: getattr(state, name) for name in (*_RECORD, *_SINCE)}
-    write_atomically(path, save(tensors, {"ti_lab.state": json.dumps(record)}))
+    write_atomically(path, save(tensors, {_KEY: json.dumps(record)}))
 
 
 def load_state(path: Path) -> RunState:
-    """Raises InvalidEmbedding where the file is not one that `save_state` wrote."""
+    """Raises InvalidEmbedding where the file is not one that `save_state` wrote, whole and in a format that we know."""
     try:
-        with safe_open(str(path), framework="pt") as file:
-            record: dict[str, Any] = json.loads((file.metadata() or {})["ti_lab.state"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        if not path.is_file():
+            raise ValueError("there is no such file")
+        stored, metadata = read_safetensors(path)
+        record = _read_record(metadata.get(_KEY))
+        vectors, moments = _read_tensors(stored)
+    except (InvalidEmbedding, ValueError, RecursionError, OSError) as error:
+        reason = error.message if isinstance(error, InvalidEmbedding) else str(error)
         raise InvalidEmbedding(
-            f"This is no state of a training run ({error}).", "Resume from another copy.", str(path)
+            f"This is no state of a training run ({reason.rstrip('.')}).", "Resume from another copy.", str(path)
         ) from error
-    vectors: dict[str, torch.Tensor] = {}
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
-        kind, name, *rest = key.split(".", 2)
-        if kind == "vectors":
-            vectors[name] = tensor
-        else:
-            moments.setdefault(int(name), {})[rest[0]] = tensor
-    known = {name: record[name] for name in (*_RECORD, *_SINCE) if name in _RECORD or name in record}
-    return RunState(vectors=vectors, moments=moments, **known)
+    return RunState(vectors=vectors, moments=moments, **record)
+
+
+_KINDS: dict[str, type] = dict.fromkeys(("run", "began_as", "fingerprint", "model_hash", "folder", "model_name"), str)
+_KINDS |= dict.fromkeys(("step", "samples", "seed"), int) | dict.fromkeys(("recipe", "token_tables", "settings"), dict)
+
+
+def _read_record(text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise ValueError("it says nothing of a run")
+    read = json.loads(text)
+    if not isinstance(read, dict):
+        raise ValueError("its record is no table")
+    if read.get("format") != _FORMAT:
+        raise ValueError(
+            f"its format is {str(read.get('format'))[:20]}, and this TI Lab reads {_FORMAT}: another version wrote it"
+        )
+    record = {name: read[name] for name in (*_RECORD, *_SINCE) if name in read}
+    if lacking := [name for name in _RECORD if name not in record]:
+        raise ValueError(f"its record lacks {', '.join(lacking)}")
+    for name, value in record.items():
+        if type(value) is not _KINDS[name] or (isinstance(value, int) and not 0 <= value <= LARGEST_SEED):
+            raise ValueError(f"its {name} is {str(value)[:50]!r}")
+    if not all(isinstance(digest, str) for digest in record.get("token_tables", {}).values()):
+        raise ValueError("its token_tables hold what is no digest")
+    return record
+
+
+def _read_tensors(
+    stored: Mapping[str, StoredTensor],
+) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]]]:
+    """(vectors, moments). Shapes are looked at before a number is read. Raises ValueError, or InvalidEmbedding."""
+    shapes = {key.removeprefix("vectors."): one.shape for key, one in stored.items() if key.startswith("vectors.")}
+    names = sorted(shapes)
+    if not names or not all(
+        len(shape) == 2 and 0 < shape[0] <= MAX_ROWS and 0 < shape[1] <= MAX_WIDTH for shape in shapes.values()
+    ):
+        raise ValueError("it holds no vectors")
+    if len({shape[0] for shape in shapes.values()}) > 1:
+        raise ValueError("its encoders have unequal numbers of vectors")
+    wanted = {
+        f"moments.{n}.{key}": shapes[name] if key in _SHAPED else ()
+        for n, name in enumerate(names)
+        for key in (*_SHAPED, "step")
+    }
+    given = {key: one.shape for key, one in stored.items() if not key.startswith("vectors.")}
+    if given and given != wanted:
+        raise ValueError("its moments are not those of its vectors")
+    loaded = {key: one.load() for key, one in stored.items()}
+    sound = all(tensor.dtype == torch.float32 and bool(tensor.isfinite().all()) for tensor in loaded.values())
+    if not sound or any(bool((loaded[key] < 0).any()) for key in given if not key.endswith(".exp_avg")):
+        raise ValueError("some of its numbers cannot come of a training")
+    vectors = {name: loaded[f"vectors.{name}"] for name in names}
+    moments = (
+        {n: {key: loaded[f"moments.{n}.{key}"] for key in ("step", *_SHAPED)} for n in range(len(names))}
+        if given
+        else {}
+    )
+    return vectors, moments
 
 
 OPTIM_SUFFIX = ".optim"
-_SHAPED = ("exp_avg", "exp_avg_sq")
 
 
 def optim_path(embedding: Path) -> Path:

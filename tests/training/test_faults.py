@@ -398,3 +398,18 @@ def test_an_embedding_of_the_wrong_case_does_not_stop_the_others_runs(tmp_path: 
         plan_training(host, settings())
     path.rename(path.with_name("bar.safetensors"))
     plan_training(host, settings())
+
+
+def test_a_damaged_state_is_told_and_the_next_older_copy_taken(tmp_path: Path, settings: Settings) -> None:
+    host, whole = ToyHost(tmp_path / "host"), ToyHost(tmp_path / "whole")
+    run(host, settings())
+    run(whole, settings())
+    (host.embeddings_folder() / "foo.safetensors").unlink()
+    state_path(host.embeddings_folder() / "foo.safetensors").write_bytes(b"")
+    newest = max(host.log_folder().rglob("foo-12.state"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    start = find_start(host, settings(embedding__resume=True))
+    assert start.state.step == 8
+    assert [text.split()[0] for text in start.warnings] == ["foo.safetensors.state", "foo-12.state"]
+    run(host, settings(embedding__resume=True))
+    assert same(final_vectors(host), final_vectors(whole))

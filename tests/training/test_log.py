@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from lib_ti.events import StepDone
@@ -70,3 +71,18 @@ def test_plot_is_a_picture_with_curves_in_it(tmp_path: Path) -> None:
 def test_no_rows_no_picture(tmp_path: Path) -> None:
     assert not save_loss_plot(tmp_path / "missing.csv", tmp_path / "loss.png", "foo")
     assert not (tmp_path / "loss.png").exists()
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [b"\0" * 400, b"\xff\xfe\n", b"4,0,3", b"x,0,3,0.1,0.01\n", b"-1,0,3,0.1,0.01\n", b"9" * 200_000, b'"4,0,3\n'],
+)
+def test_what_a_power_cut_left_is_no_row_and_costs_no_other(tmp_path: Path, lost: bytes) -> None:
+    """A user would lose: the run, which could not be resumed for its table of losses."""
+    path = tmp_path / "losses.csv"
+    whole = b"step,epoch,epoch_step,loss,learn_rate\r\n1,0,0,0.5,0.01\r\n2,0,1,0.4,0.01\r\n"
+    path.write_bytes(whole + lost)
+    assert [row["step"] for row in read_losses(path)] == ["1", "2"]
+    table = LossTable(path, 2, 1)
+    table.close()
+    assert [row["step"] for row in read_losses(path)] == ["1", "2"]
