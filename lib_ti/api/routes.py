@@ -32,3 +32,10 @@ def add_routes(server: FastAPI, app: App, access: Access) -> None:
     """Takes effect at once, also in a server that runs already."""
     server.router.routes.extend(build_router(app, access).routes)  # `include_router` would build them all once more
     server.openapi_schema = None  # one that was asked for before would miss them
+
+
+def build_server(app: App, access: Access) -> FastAPI:
+    """A server of our own with all routes, for the page to go into."""
+    server = FastAPI(title="TI Lab", redoc_url=None)
+    add_routes(server, app, access)
+    return server

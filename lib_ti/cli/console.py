@@ -5,10 +5,11 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from types import FrameType
 from typing import Any, TextIO
@@ -158,23 +159,96 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, bool)) or value is None else str(value)
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPED = 130
+"""The exit code of what the user has stopped."""
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Ctrl-C, the system's wish, a closed terminal; the last one is Windows' for a closed window, which has no SIGHUP."""
 
 
 @contextmanager
-def stopping_gently(control: Control) -> Iterator[None]:
-    """The first Ctrl-C lets the run save and end, a second one aborts it where it is."""
+def on_signals(first: Callable[[], None]) -> Iterator[None]:
+    """The first signal to end calls `first`; a second one raises KeyboardInterrupt, but for SIGHUP: a terminal that is closed may
+    send it more than once. What was ignored before stays so, as after `nohup`."""
+    begun = pressed = False
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if control.stopping:
-            raise KeyboardInterrupt
-        control.stop()
-        # Written past Python's buffers: a signal may come in the middle of a print.
-        os.write(2, b"\nStopping after this update, then saving. Once more to abort.\n")
+        nonlocal begun, pressed
+        if number != getattr(signal, "SIGHUP", None):
+            if pressed:
+                raise KeyboardInterrupt
+            pressed = True
+        if not begun:
+            begun = True
+            first()
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    with _handling(on_signal):
+        yield
+
+
+@contextmanager
+def ending_as_by_ctrl_c() -> Iterator[None]:
+    """A signal to end raises KeyboardInterrupt, so that no half-written file is left behind."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handling(on_signal):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    heard = threading.current_thread() is threading.main_thread()  # Python lets no other thread listen
+    wanted = [number for number in numbers if heard and signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in wanted}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def stopping_gently(control: Control, after: str = "this update, then saving") -> Iterator[None]:
+    """The first Ctrl-C, or signal to end, lets the run save and end; a second one aborts it where it is."""
+
+    def stop() -> None:
+        control.stop()
+        say(f"Stopping after {after}. Once more to abort.")
+
+    with on_signals(stop):
+        yield
+
+
+def say(text: str) -> None:
+    """On standard error, past Python's buffers: a signal may come in the middle of a print. The terminal may be gone."""
+    with suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())
+
+
+class Outlasting:
+    """Hands a run's events on to a listener that prints them. Where nobody reads that any more, as after `| head` or in a closed
+    terminal, the run is stopped, which saves; it does not die of it."""
+
+    def __init__(self, listener: Callable[[Event], None], control: Control) -> None:
+        self._listener, self._control = listener, control
+
+    def __call__(self, event: Event) -> None:
+        try:
+            self._listener(event)
+        except OSError as error:  # of printing, since nothing else is done there
+            if not self._control.stopping:
+                self._control.stop()
+                say(f"The output cannot be written ({error.strerror}): stopping after this update, then saving.")
+            silence()
+
+
+def silence() -> None:
+    """Python flushes both streams at its end, and would complain of what is in them still."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

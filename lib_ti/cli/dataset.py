@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from lib_ti.cli.console import JsonLines, stopping_gently
+from lib_ti.cli.console import STOPPED, JsonLines, Outlasting, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.options import build_config
@@ -66,12 +66,16 @@ def run(args: argparse.Namespace) -> int:
     listener: Lines | JsonLines = JsonLines() if args.json else Lines()
     control = Control()
     try:
-        with faults_by_flag({**FLAGS, **PLACES}, DatasetConfig, any_setting=True), stopping_gently(control):
-            PictureFolders().prepare(build_config(DatasetConfig, values), listener, control)
+        with (
+            faults_by_flag({**FLAGS, **PLACES}, DatasetConfig, any_setting=True),
+            stopping_gently(control, "this picture"),
+        ):
+            config = build_config(DatasetConfig, values)
+            PictureFolders().prepare(config, Outlasting(listener, control), control)
     except TIError as error:
         listener(Failed(error.message, error.hint))
         raise
-    return 130 if listener.finished and listener.finished.stopped else 0
+    return STOPPED if listener.finished and listener.finished.stopped else 0
 
 
 class Lines:

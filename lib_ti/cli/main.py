@@ -4,18 +4,17 @@
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from lib_ti.cli import convert, create, dataset, demo, generate, inspect, merge, remake, train, ui
 from lib_ti.cli import list as list_
+from lib_ti.cli.console import STOPPED, ending_as_by_ctrl_c, say, silence
 from lib_ti.cli.flags import called_as
 from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
 from lib_ti.version import VERSION
 
 COMMANDS = (train, dataset, create, merge, remake, inspect, convert, list_, generate, demo, ui)
-STOPPED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,15 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     args.argv = arguments
     try:
-        return int(args.run(args))
+        with ending_as_by_ctrl_c():
+            return int(args.run(args))
     except TIError as error:
         print(f"Error: {error}", file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say("Interrupted.")
         return STOPPED
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return 1
 
 

@@ -1,16 +1,22 @@
 """`again`: embeddings made again for another model, by the recipes that their files carry."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lib_ti.cli.console import STOPPED, stopping_gently
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.embeddings import RemakeConfig
 from lib_ti.config.options import build_config
+from lib_ti.control import Control
+
+if TYPE_CHECKING:
+    from lib_ti.app import RemakeResult
 
 FLAGS = {"--name": "name", "--overwrite": "overwrite", "--out": "folder"}
 
@@ -41,19 +47,28 @@ def run(args: argparse.Namespace) -> int:
     first = args.files[0]
     app = open_app(args, args.embeddings or str(first if first.is_dir() else first.parent))
     paths = list(dict.fromkeys(path for given in args.files for path in _files(given, app)))
-    done = 0
-    for one in app.remake(paths, config):
-        done += one.made is not None
-        if args.json:
-            result: dict[str, Any] = one.made.values() if one.made else {"path": None, "fault": one.fault}
-            print(json.dumps({"file": str(one.path), **result}, ensure_ascii=False), flush=True)
-        elif one.made:
-            print("  ".join([f"{one.path} -> {one.made.path}", *one.made.notes]), flush=True)
-        else:
-            print(f"Error: {one.path}: {one.fault}", file=sys.stderr, flush=True)
+    done, control = 0, Control()
+    with stopping_gently(control, "this file"), contextlib.closing(app.remake(paths, config)) as remade:
+        for one in remade:
+            done += one.made is not None
+            _tell(one, args.json)
+            if control.stopping:
+                break
     if not args.json:
         print(f"{done} made again on {app.model().name}, {len(paths) - done} not")
+    if control.stopping:
+        return STOPPED
     return 2 if done < len(paths) else 0
+
+
+def _tell(one: "RemakeResult", as_json: bool) -> None:
+    if as_json:
+        result: dict[str, Any] = one.made.values() if one.made else {"path": None, "fault": one.fault}
+        print(json.dumps({"file": str(one.path), **result}, ensure_ascii=False), flush=True)
+    elif one.made:
+        print("  ".join([f"{one.path} -> {one.made.path}", *one.made.notes]), flush=True)
+    else:
+        print(f"Error: {one.path}: {one.fault}", file=sys.stderr, flush=True)
 
 
 def _files(given: Path, app: Any) -> Iterator[Path]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib_ti.cli.console import Console, JsonLines, stopping_gently
+from lib_ti.cli.console import STOPPED, Console, JsonLines, Outlasting, say, stopping_gently
 from lib_ti.cli.flags import add_any_setting, add_flags, called_as, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.options import build_config
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
                 app = open_app(args, args.out)
                 control = Control()
                 with stopping_gently(control):
-                    app.train(config, listener, control)
+                    app.train(config, Outlasting(listener, control), control)
         except NothingLeft as error:  # what was wanted is there: a loop over many can be run again
             listener(Warned(str(error)))
             return 0
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
             raise
     if listener.finished is None or not listener.finished.stopped:
         return 0
-    print(f"To go on: {resume_command(args.argv)}", file=sys.stderr)
-    return 130
+    say(f"To go on: {resume_command(args.argv)}")
+    return STOPPED
 
 
 def resume_command(argv: Sequence[str]) -> str:

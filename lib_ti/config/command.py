@@ -27,6 +27,22 @@ class ServeConfig:
 
     port: int = option(7861, "Port", "Port of the page.", minimum=1, maximum=65535)
     listen: bool = option(
-        False, "Listen", "Let other machines of your network in: they can read and write files as you can."
+        False,
+        "Listen",
+        "Let other machines of your network in, with a password or the token that is then shown: they can read and write files "
+        "as you can.",
+    )
+    auth: str = option(
+        "",
+        "Password",
+        "Ask for this user and password. Other users of this machine may see it in the list of processes: better a file, or the "
+        "variable TI_LAB_AUTH.",
+        metavar="USER:PASSWORD",
+    )
+    auth_file: str = option(
+        "",
+        "Password file",
+        "Ask for a user and password of this file, which has USER:PASSWORD on each line.",
+        metavar="FILE",
     )
     no_browser: bool = option(False, "No browser", "Do not open a browser.")

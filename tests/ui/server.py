@@ -6,6 +6,7 @@ Run as a script by the interpreter under test: `python tests/ui/server.py PORT F
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from fake_app import FakeApp  # noqa: E402
 
 from lib_ti.app import App  # noqa: E402
 from lib_ti.host import ModelInfo  # noqa: E402
-from lib_ti.ui.serve import serve  # noqa: E402
 from lib_ti.ui.tab import build_tab  # noqa: E402
 
 
@@ -30,7 +30,12 @@ def main() -> None:
     defaults = {"embedding.name": "moth", "data.folder": "pictures", "optim.lr": "0.005:20, 1e-3", "optim.steps": 60}
     defaults |= {"preview.every": 10, "save.every": 20, "embedding.init": "a butterfly"}
     if int(gr.__version__.split(".")[0]) >= 6:
-        serve(app, port=port, open_browser=False, defaults=defaults)
+        from fastapi import FastAPI
+
+        from lib_ti.ui.serve import serving
+
+        with serving(app, FastAPI(), lambda page: page, port=port, defaults=defaults):
+            threading.Event().wait()
     else:
         serve_like_a_webui(build_tab(app, defaults), port)
 
