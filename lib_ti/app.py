@@ -12,7 +12,7 @@ from lib_ti.config.options import config_values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.errors import Busy, HostError
-from lib_ti.events import Emit, ignore
+from lib_ti.events import Emit, Warned, ignore
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
 from lib_ti.library_job import LibraryJob
@@ -128,13 +128,13 @@ class App:
         """
         from lib_ti.create import create_embedding, new_embedding_path
         from lib_ti.formats.files import save_embedding
-        from lib_ti.library.result import report_result
+        from lib_ti.library.result import make_known, report_result
 
         path = new_embedding_path(self.embeddings_folder(config.folder), config, self.host)
         embedding = create_embedding(self.host, config)
         save_embedding(embedding, path, overwrite=config.overwrite)
-        self.host.refresh_embeddings()
-        return report_result(embedding, path, self.host, self.host.embeddings_folder())
+        result = report_result(embedding, path, self.host, self.host.embeddings_folder())
+        return result.noted(*make_known(self.host))
 
     def check_expression(self, text: str) -> Check:
         """What an expression would give, without computing it. Quick enough for every keystroke.
@@ -168,13 +168,14 @@ class App:
             >>> app.merge(MergeConfig("'cat'*0.5 + 'dog'", "catdog"))[0].vectors
             1
         """
+        from lib_ti.library.result import make_known
         from lib_ti.merge.build import save_merge
 
         known = self._known_embeddings()
         words, library = self._dictionary(known), self.host.embeddings_folder()
         results = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
-        self.host.refresh_embeddings()
-        return results
+        notes = make_known(self.host)
+        return [result.noted(*notes) for result in results]
 
     def build_merge(self, config: MergeConfig) -> list[Embedding]:
         """What `merge` would save, edits and all, without a file.
@@ -205,12 +206,13 @@ class App:
             What became of each file as it is done: its new form, or the fault. Close the generator to stop early; prompts know
             what is done by then.
         """
+        from lib_ti.library.result import make_known
         from lib_ti.remake import remake_files
 
         try:
             yield from remake_files(self.host, paths, config, self._known_embeddings())
         finally:
-            self.host.refresh_embeddings()
+            make_known(self.host)
 
     def inspect(self, source: Source, by: Grouping = "vectors", nearest: int = 5) -> Inspection:
         """What vectors are like: figures of every line, and the tokens nearest to every vector.
@@ -397,12 +399,14 @@ class App:
             TrainingFailed: It cannot go on; the last good vectors are saved.
             HostError: The host cannot go on, or has another model by now.
         """
+        from lib_ti.library.result import make_known
         from lib_ti.training.run import train
 
         try:
             return train(self.host, run, emit, control)
         finally:
-            self.host.refresh_embeddings()  # a run that fails saves its last good vectors too
+            for note in make_known(self.host):  # a run that fails saves its last good vectors too
+                emit(Warned(note))
 
     def start_training(self, run: TrainConfig | Outline | Plan) -> Job:
         """`train` in a job of its own, which nothing but `job.control` and the program's end stops.

@@ -7,8 +7,10 @@ import torch
 
 from lib_ti.adapters.detect import open_standalone
 from lib_ti.app import App
-from lib_ti.config.embeddings import ConvertConfig, MergeConfig
-from lib_ti.errors import InvalidText
+from lib_ti.config.embeddings import ConvertConfig, CreateConfig, MergeConfig
+from lib_ti.config.options import build_config
+from lib_ti.config.train import TrainConfig
+from lib_ti.errors import HostError, InvalidText
 from lib_ti.formats.files import load_embedding
 from lib_ti.library.listing import FolderEmbeddings
 from tests.toy_host import ToyHost
@@ -106,3 +108,39 @@ def test_expressions_read_in_another_thread_meanwhile_do_not_mix(app: App) -> No
     app._dictionary(known)
     known.names = Names(known.names)
     assert app._dictionary(known).read("first") == ["first"]
+
+
+class Stubborn(ToyHost):
+    """Does not read its folder; `fault` is why."""
+
+    fault: Exception = HostError("The list is locked.")
+
+    def refresh_embeddings(self) -> None:
+        raise self.fault
+
+
+@pytest.mark.parametrize("fault", [HostError("The list is locked."), AttributeError("no such list")])
+def test_why_a_run_ended_is_told_though_the_list_of_embeddings_cannot_be_read(tmp_path: Path, fault: Exception) -> None:
+    app = App(Stubborn(tmp_path))
+    app.host.fault = fault  # type: ignore[attr-defined]
+    job = app.start_training(
+        build_config(TrainConfig, {"embedding.name": "foo", "data.folder": str(tmp_path / "none")})
+    )
+    assert job.wait(60)
+    assert job.snapshot.failure
+    assert "none" in job.snapshot.failure.message
+    assert job.snapshot.failure.expected
+    assert str(fault) in str(job.snapshot.warnings)
+
+
+@pytest.mark.parametrize("fault", [HostError("The list is locked."), AttributeError("no such list")])
+def test_a_file_that_was_saved_is_named_though_the_list_of_embeddings_cannot_be_read(
+    tmp_path: Path, fault: Exception
+) -> None:
+    app = App(Stubborn(tmp_path))
+    app.host.fault = fault  # type: ignore[attr-defined]
+    created = app.create(CreateConfig("star", init="red"))
+    (merged,) = app.merge(MergeConfig("'red'", "ember"))
+    assert created.path.is_file()
+    assert merged.path.is_file()
+    assert all(str(fault) in str(one.notes) for one in (created, merged))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.embedding.name import shadow_warnings
-from lib_ti.host import Family, TextModel
+from lib_ti.errors import TIError
+from lib_ti.host import EmbeddingFolder, Family, TextModel
 from lib_ti.library.listing import walk_library
 
 if TYPE_CHECKING:
     from lib_ti.embedding.embedding import Embedding
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Result:
     def name(self) -> str:
         return self.path.stem
 
+    def noted(self, *notes: str) -> Result:
+        return replace(self, notes=(*self.notes, *notes))
+
     def values(self) -> dict[str, Any]:
         """In JSON's types."""
         family, notes = self.family, list(self.notes)
@@ -37,6 +44,19 @@ def report_result(embedding: Embedding, path: Path, host: TextModel, library: Pa
     """Of an embedding that was saved at `path`; `library` is the folder in which, at any depth, the host looks for others."""
     notes = (*embedding.notes, *shadow_warnings(path.stem, host, other_files(path, library)))
     return Result(path, embedding.family, embedding.rows, notes)
+
+
+def make_known(host: EmbeddingFolder) -> tuple[str, ...]:
+    """Have prompts know what was saved; a note where they may not. Nothing is raised: what was made is made, and what has ended
+    a run is what its user must hear of."""
+    try:
+        host.refresh_embeddings()
+    except Exception as error:  # noqa: BLE001, a bug too is told beside what it must not hide
+        reason = str(error) if isinstance(error, TIError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, TIError):
+            _log.exception("The embeddings could not be read anew")
+        return (f"Prompts may not know it yet, for the embeddings could not be read anew. {reason}",)
+    return ()
 
 
 def other_files(path: Path, library: Path | None) -> list[Path]:

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 
 class A1111Host(WebuiHost):
     def pending_model(self) -> str:
-        """The name of the chosen checkpoint where none is loaded."""
+        """The name of the chosen checkpoint where none is loaded or another is, as after Reload UI, which brings that of `--ckpt`
+        back into the settings; the WebUI loads it with the next picture."""
         from modules import sd_models, shared
 
-        if sd_models.model_data.sd_model is not None:
+        sd_model, name = sd_models.model_data.sd_model, shared.opts.sd_model_checkpoint
+        chosen = sd_models.checkpoint_aliases.get(name)
+        if sd_model is None:
+            return str(name or "the chosen checkpoint")
+        if chosen is None or chosen.filename == sd_model.sd_checkpoint_info.filename:
             return ""
-        return str(shared.opts.sd_model_checkpoint or "the chosen checkpoint")
+        return str(chosen.model_name)
 
     def _load_chosen(self) -> Any:
         from modules import sd_models, shared

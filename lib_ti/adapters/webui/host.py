@@ -26,7 +26,7 @@ class WebuiHost(ABC):
     def model(self) -> ModelInfo:
         from lib_ti.adapters.webui.queue import model_whole
 
-        with model_whole():
+        with model_whole(self._whole_model):
             return self._describe(self._chosen_model())
 
     def tokenize(self, text: str) -> list[int]:
@@ -59,20 +59,11 @@ class WebuiHost(ABC):
         return [Path(folder)] if folder else []
 
     def refresh_embeddings(self) -> None:
-        """Waits where the WebUI is changing its model, as it does once a run is over in which another was chosen."""
-        from lib_ti.adapters.webui.queue import exclusive, model_whole
+        """At our turn where a job of the WebUI is at work: it may be changing its model, as it does once a run is over in which
+        another was chosen. Whatever is asked of the WebUI from now on comes after."""
+        from lib_ti.adapters.webui.queue import read_embeddings
 
-        try:
-            with model_whole():
-                before = self._whole_model()
-                self._refresh_embeddings()
-                if self._whole_model() == before:
-                    return
-        except HostError:
-            pass
-        # With half a model the WebUI leaves files out without a word.
-        with exclusive("Read the embeddings"):
-            self._refresh_embeddings()
+        read_embeddings(self._refresh_embeddings)
 
     @contextmanager
     def training_session(self, request: SessionRequest) -> Iterator[WebuiSession]:
@@ -209,7 +200,7 @@ class WebuiHost(ABC):
     def _encoders(self) -> dict[str, TextEncoder]:
         from lib_ti.adapters.webui.queue import model_whole
 
-        with model_whole():
+        with model_whole(self._whole_model):
             return self._find_encoders(self._chosen_model())
 
     def _whole_model(self) -> tuple[Any, Any]:

@@ -8,7 +8,11 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
+from lib_ti.adapters.webui.placeholder import embeddings_in_use
 from lib_ti.errors import GivenUp, HostError
+
+_ours = threading.Event()
+"""Set while the WebUI's lock is held by us, so that nobody changes its model."""
 
 
 @contextmanager
@@ -27,10 +31,8 @@ def turn(given_up: Callable[[], bool]) -> Iterator[None]:
     from modules import call_queue
 
     _take_turn(call_queue.queue_lock, given_up)
-    try:
+    with _held(call_queue.queue_lock):
         yield
-    finally:
-        call_queue.queue_lock.release()
 
 
 @contextmanager
@@ -41,25 +43,72 @@ def exclusive_if_free(job: str) -> Iterator[bool]:
     if not call_queue.queue_lock.acquire(blocking=False):
         yield False
         return
-    try:
-        with _shown(job):
-            yield True
-    finally:
-        call_queue.queue_lock.release()
+    with _held(call_queue.queue_lock), _shown(job):
+        yield True
 
 
 @contextmanager
-def model_whole() -> Iterator[None]:
-    """Raises HostError for what only goes wrong because a job of the WebUI is taking its model apart, to load another."""
-    from modules import call_queue
-
+def _held(lock: Any) -> Iterator[None]:
+    """Whoever has the lock gives it back at the end, once what is done in our time is done."""
+    _ours.set()
     try:
         yield
-    except (AttributeError, TypeError, LookupError, RuntimeError) as error:
+    finally:
+        with embeddings_in_use:
+            _ours.clear()
+            lock.release()
+
+
+def read_embeddings(read: Callable[[], None]) -> None:
+    """`read()`, while nobody can take the WebUI's model apart: with half a model it leaves files out, and prints a traceback for each.
+
+    Now where no job runs, or one of ours does; else in a thread, once those that were asked for before are done.
+    """
+    with embeddings_in_use:
+        if _ours.is_set():
+            read()
+            return
+    with exclusive_if_free("Read the embeddings") as free:
+        if free:
+            read()
+            return
+
+    def wait_for_it() -> None:
+        with exclusive("Read the embeddings"):
+            read()
+
+    threading.Thread(target=wait_for_it, name="TI Lab reads the embeddings", daemon=True).start()
+
+
+_PARTED = (AttributeError, TypeError, LookupError, RuntimeError)
+"""What may go wrong where a model is half there."""
+
+
+@contextmanager
+def model_whole(look: Callable[[], object]) -> Iterator[None]:
+    """Raises HostError for what only goes wrong because a job of the WebUI is taking its model apart, to load another.
+
+    `look` tells what is loaded, and raises where that is nothing whole. What goes wrong while it stays the same is a bug.
+    """
+    from modules import call_queue
+
+    before = _seen(look)
+    try:
+        yield
+    except _PARTED as error:
         if call_queue.queue_lock.acquire(blocking=False):
             call_queue.queue_lock.release()
             raise
+        if before is not None and _seen(look) == before:
+            raise
         raise HostError("The WebUI is changing its model.", "Wait until it has.") from error
+
+
+def _seen(look: Callable[[], object]) -> object:
+    try:
+        return look()
+    except (HostError, *_PARTED):
+        return None
 
 
 def _take_turn(lock: Any, given_up: Callable[[], bool]) -> None:

@@ -126,7 +126,9 @@ def _option(default: Any, about: Option) -> Any:
     elif type(default) is int:
         arguments = {"precision": 0}
     option = options.OptionInfo(default, about.label, component, arguments, section=SECTION, category_id="training")
-    return option.info(escape(about.help))
+    return option.info(
+        f"TI Lab: {escape(about.help)}"
+    )  # the page's search reads each setting alone, without its section
 
 
 def _value(name: str) -> Any:

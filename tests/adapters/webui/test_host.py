@@ -1,13 +1,15 @@
-"""A user loses: the end of a run, and the new embedding in prompts, where another checkpoint was chosen meanwhile."""
+"""A user loses: the end of a run, and the new embedding in prompts, where another checkpoint was chosen meanwhile; and what is
+wrong, where a mistake is called by another name."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lib_ti.adapters.webui import txt2img
+from lib_ti.adapters.webui import queue, txt2img
 from lib_ti.adapters.webui.host import WebuiHost
 from lib_ti.errors import HostError
 from tests.adapters.fake_modules import put_modules
@@ -15,10 +17,10 @@ from tests.adapters.fake_modules import put_modules
 
 class Host(WebuiHost):
     """Its model cannot be asked for anything while `torn`, as when reForge drops it: attributes are gone one by one.
-    A reading in which the model is torn leaves files out, without a word."""
+    A reading in which the model is torn leaves files out, and prints a traceback for each."""
 
-    def __init__(self, tear: bool = False) -> None:
-        self.torn, self.tear = False, tear
+    def __init__(self) -> None:
+        self.torn = False
         self.complete: list[bool] = []
 
     def _ask(self, _: Any = None) -> str:
@@ -38,8 +40,6 @@ class Host(WebuiHost):
         raise NotImplementedError
 
     def _read_embeddings(self) -> None:
-        if self.tear:
-            self.torn, self.tear = True, False
         self.complete.append(not self.torn)
 
     def _databases(self, sd_model: Any) -> list[Any]:
@@ -67,28 +67,37 @@ def lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Lock]:
     return lock
 
 
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("begun", [True, False])
 def test_embeddings_are_read_once_the_webui_has_changed_its_model(lock: threading.Lock, begun: bool) -> None:
-    host = Host(tear=not begun)
-    host.torn = begun
+    """What it does with half a model is on the console: a traceback for each file. Nobody waits for it."""
+    host = Host()
     lock.acquire()
-    reading = threading.Thread(target=host.refresh_embeddings, daemon=True)
-    reading.start()
-    reading.join(0.5)
-    assert reading.is_alive()
+    host.torn = begun  # or will be in a moment
+    host.refresh_embeddings()
+    host.torn = True
+    time.sleep(0.1)
+    assert host.complete == []
     host.torn = False
     lock.release()
-    reading.join(10)
-    assert not reading.is_alive()
-    assert host.complete[-1]
-    assert lock.acquire(blocking=False), "the next picture has its turn"
+    wait_for(lambda: host.complete)
+    assert host.complete == [True]
+    wait_for(lambda: lock.acquire(blocking=False))  # the next picture has its turn
 
 
-def test_embeddings_are_read_at_once_while_a_picture_is_made(lock: threading.Lock) -> None:
-    with lock:
-        host = Host()
+def test_embeddings_are_read_at_once_where_no_job_runs_or_one_of_ours(lock: threading.Lock) -> None:
+    host = Host()
+    host.refresh_embeddings()
+    with queue.exclusive("Train foo"):
         host.refresh_embeddings()
-        assert host.complete == [True]
+    assert host.complete == [True, True]
+    assert lock.acquire(blocking=False)
 
 
 def test_a_page_that_asks_for_a_model_which_is_being_changed_gets_the_reason(lock: threading.Lock) -> None:
@@ -98,6 +107,29 @@ def test_a_page_that_asks_for_a_model_which_is_being_changed_gets_the_reason(loc
         for ask in (host.model, lambda: host.tokenize("cat")):
             with pytest.raises(HostError, match="changing its model"):
                 ask()
-    for ask in (host.model, host.refresh_embeddings):
-        with pytest.raises(TypeError):  # nobody changes it: a fault that must not be called anything else
-            ask()
+    with pytest.raises(TypeError):  # nobody changes it: a fault that must not be called anything else
+        host.model()
+
+
+def test_a_mistake_of_ours_is_called_by_its_name_while_a_picture_is_made(
+    lock: threading.Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host()
+    monkeypatch.setattr(host, "_describe", lambda sd_model: sd_model.no_such_thing)
+    with lock, pytest.raises(AttributeError, match="no_such_thing"):
+        host.model()
+
+
+def test_a_model_that_became_another_in_mid_question_is_the_reason(
+    lock: threading.Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modules import sd_models  # type: ignore[import-not-found]
+
+    def change(sd_model: Any) -> None:
+        sd_models.model_data.sd_model = SimpleNamespace(sd_checkpoint_info="another")
+        raise AttributeError("conditioner")
+
+    host = Host()
+    monkeypatch.setattr(host, "_describe", change)
+    with lock, pytest.raises(HostError, match="changing its model"):
+        host.model()

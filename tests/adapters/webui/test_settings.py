@@ -70,12 +70,20 @@ def test_the_section_holds_settings_with_their_own_label_help_default_and_choice
             assert (info.default, info.label, info.help, info.reload) == (
                 default,
                 about.label,
-                escape(about.help),
+                f"TI Lab: {escape(about.help)}",
                 True,
             )
             assert (info.component_args or {}).get("choices", []) == list(about.choices)
     assert ours.keys() == {settings.EXPRESSIONS, settings.LOGS, settings.PICTURES}
     assert {name for name, info in ours.items() if info.restrict_api} == {settings.LOGS, settings.PICTURES}
+
+
+def test_the_search_on_the_settings_page_finds_all_of_ours_by_our_name(webui: SimpleNamespace) -> None:
+    """It looks into what each setting shows: label and help, and not the title of its section."""
+    settings.add_settings()
+    for name, info in webui.opts.data_labels.items():
+        if name.startswith("ti_lab_"):
+            assert "ti lab" in f"{info.label} {info.help}".lower(), name
 
 
 def test_untouched_settings_change_nothing(webui: SimpleNamespace) -> None:
