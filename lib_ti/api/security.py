@@ -19,11 +19,15 @@ _BASIC: Any = Depends(HTTPBasic())
 @dataclass(frozen=True)
 class Access:
     """`credentials`: password by user, none for an open API. `pictures`: folders of training pictures, besides the embeddings
-    and the logs. `defaults`: settings by the training's dotted paths, where the user wants others than ours."""
+    and the logs. `defaults`: settings by the training's dotted paths, where the user wants others than ours. `logs`: folders for
+    the logs of runs, where requests can change which the host has; else the host's is taken. `hint`: how to name more folders.
+    """
 
     credentials: Mapping[str, str] = field(default_factory=dict)
     pictures: tuple[Path, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    logs: tuple[Path, ...] = ()
+    hint: str = ""
 
 
 def password_check(credentials: Mapping[str, str]) -> Callable[..., None]:

@@ -173,9 +173,7 @@ def open_tab(visitor: BrowserContext, lab: Lab, name: str = "127.0.0.1") -> Page
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_another_page_reads_nothing_and_writes_nothing(
-    visitor: BrowserContext, lab: Lab, evil: Any, name: str
-) -> None:
+def test_another_page_reads_nothing_and_writes_nothing(visitor: BrowserContext, lab: Lab, evil: Any, name: str) -> None:
     """Of another port or of another name of this machine, while the visitor has the tab open, signed in."""
     tab = open_tab(visitor, lab, name)
     tab.goto("about:blank")  # it asks for news every second, which would be taken for the evil page's

@@ -27,9 +27,26 @@ from tests.toy_host import ToyHost
 
 LOOPBACK, ALL = "127.0.0.1", "0.0.0.0"
 PATHS = ("/", "/config", "/docs", "/openapi.json", f"{PREFIX}/model", f"{PREFIX}/library", "/theme.css", "/nowhere")
-PATHS += ("/gradio_api/info", "/gradio_api/app_id", "/gradio_api/startup-events", "/gradio_api/heartbeat/x", "/svelte/x.js")
-PATHS += ("/gradio_api/file=/etc/passwd", "/gradio_api/queue/data?session_hash=x", "/static/img/logo.svg", "/assets/x.js")
-POSTS = (f"{PREFIX}/create", "/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/upload", "/gradio_api/reset")
+PATHS += (
+    "/gradio_api/info",
+    "/gradio_api/app_id",
+    "/gradio_api/startup-events",
+    "/gradio_api/heartbeat/x",
+    "/svelte/x.js",
+)
+PATHS += (
+    "/gradio_api/file=/etc/passwd",
+    "/gradio_api/queue/data?session_hash=x",
+    "/static/img/logo.svg",
+    "/assets/x.js",
+)
+POSTS = (
+    f"{PREFIX}/create",
+    "/gradio_api/queue/join",
+    "/gradio_api/run/predict",
+    "/gradio_api/upload",
+    "/gradio_api/reset",
+)
 POSTS += ("/login", "/gradio_api/component_server", "/gradio_api/process_recording", "/gradio_api/cancel")
 EVIL = {"Origin": "https://evil.example"}
 
@@ -306,7 +323,9 @@ def test_a_refusal_of_the_api_has_the_form_of_all_refusals(listening: Served) ->
 # Bodies
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/component_server", "/gradio_api/process_recording"])
+@pytest.mark.parametrize(
+    "path", ["/gradio_api/upload", "/gradio_api/component_server", "/gradio_api/process_recording"]
+)
 def test_files_cannot_be_uploaded(alone: Served, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.html"\r\n\r\nevil\r\n--x--\r\n'
     status, _, told = alone.ask(path, {"Content-Type": "multipart/form-data; boundary=x"}, "POST", body)
@@ -319,7 +338,9 @@ def test_a_body_without_end_is_not_read_into_memory(alone: Served, listening: Se
     told = alone.send(f"{head}Content-Length: 300000000\r\n\r\n".encode())
     assert told.startswith(b"HTTP/1.1 413")
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    told = alone.send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode(), *[chunk] * (2 * gate.LARGEST_BODY // 0x10000))
+    told = alone.send(
+        f"{head}Transfer-Encoding: chunked\r\n\r\n".encode(), *[chunk] * (2 * gate.LARGEST_BODY // 0x10000)
+    )
     assert told.startswith(b"HTTP/1.1 413") or told == b"", "it hung up on who went on sending"
     told = listening.send(f"{head}Content-Length: 1000\r\n\r\n".encode())
     assert told.startswith(b"HTTP/1.1 401"), "of a stranger's nothing is read"
