@@ -210,7 +210,7 @@ def begin_run(port: int, folder: Path, pictures: Path, least: int = 1) -> None:
     while True:
         with urllib.request.urlopen(f"{address}/status", timeout=60) as answer:
             status = json.load(answer)
-        if status["state"] == "training" and status["step"] >= least:
+        if status["state"] == "running" and status["step"] >= least:
             return
         assert status["active"], status
         assert time.monotonic() < end, status

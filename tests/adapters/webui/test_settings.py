@@ -198,7 +198,9 @@ def test_no_request_opens_a_folder_to_requests_not_even_after_a_restart(
     secret = tmp_path / "outside" / "secret.pt"
     secret.parent.mkdir()
     secret.write_bytes(b"a secret")
-    wanted = {name: str(tmp_path / "outside") for name in (settings.LOGS, "ti_lab_picture_folders", "ti_lab_api_folder")}
+    wanted = {
+        name: str(tmp_path / "outside") for name in (settings.LOGS, "ti_lab_picture_folders", "ti_lab_api_folder")
+    }
     client = restarted(webui, tmp_path)
     for _ in range(2):
         assert client.post("/sdapi/v1/options", json=wanted).status_code == 200
@@ -217,7 +219,11 @@ def test_a_run_of_a_request_is_logged_where_requests_may_write(
     (tmp_path / "embeddings").mkdir()
     webui.shared.cmd_opts.ti_lab_api_folder = [str(pictures)]
     usual = tmp_path / "textual_inversion"
-    for name, typed, place in (("a", "", usual), ("b", str(tmp_path / "outside"), usual), ("c", str(pictures), pictures)):
+    for name, typed, place in (
+        ("a", "", usual),
+        ("b", str(tmp_path / "outside"), usual),
+        ("c", str(pictures), pictures),
+    ):
         webui.opts.data[settings.LOGS] = typed
         client = restarted(webui, tmp_path)
         started = client.post(f"{PREFIX}/train/start", json=train_values(pictures, f"moth-{name}"))
