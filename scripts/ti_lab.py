@@ -29,6 +29,7 @@ def serve(_page: Any, server: Any) -> None:
             settings.defaults(),
             settings.api_log_folders(),
             "start the WebUI with --ti-lab-api-folder DIR to open another",
+            settings.page_allowed,
         )
         add_routes(server, shared_app(webui_host), access)
 

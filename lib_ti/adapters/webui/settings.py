@@ -3,6 +3,7 @@ that are otherwise for a while."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -102,6 +103,15 @@ def credentials() -> dict[str, str]:
     pairs = (text.partition(":") for text in (shared.cmd_opts.api_auth or "").split(",") if text)
     of_the_api = {user: password for user, _, password in pairs}
     return of_the_api or {pair[0]: pair[-1] for pair in initialize_util.get_gradio_auth_creds()}
+
+
+def page_allowed(origin: str) -> bool:
+    """Whether pages of that origin may use the WebUI's API in a browser, by its own flags."""
+    from modules import shared
+
+    named = (getattr(shared.cmd_opts, "cors_allow_origins", None) or "").split(",")
+    pattern = getattr(shared.cmd_opts, "cors_allow_origins_regex", None)
+    return origin in named or "*" in named or bool(pattern and re.fullmatch(pattern, origin))
 
 
 @contextmanager

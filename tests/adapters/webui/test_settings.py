@@ -250,3 +250,23 @@ def test_the_flag_is_one_of_the_webuis_command_line(tmp_path: Path) -> None:
     assert parser.parse_args([]).ti_lab_api_folder == []
     assert parser.parse_args(["--ti-lab-api-folder", "a", "--ti-lab-api-folder", "b"]).ti_lab_api_folder == ["a", "b"]
     parser.format_help()
+
+
+def test_only_pages_that_the_webui_lets_in_may_ask_through_a_browser(webui: SimpleNamespace, tmp_path: Path) -> None:
+    webui.shared.cmd_opts.cors_allow_origins = "https://mine.example,https://other.example"
+    webui.shared.cmd_opts.cors_allow_origins_regex = r"https://.*\.lab"
+    server = FastAPI()
+    add_routes(server, App(ToyHost(tmp_path)), Access(pages=settings.page_allowed))
+    client = TestClient(server, "http://127.0.0.1:7860")
+
+    def ask(**headers: str) -> int:
+        return client.get(f"{PREFIX}/model", headers=headers).status_code
+
+    assert ask() == 200, "no browser"
+    own = ("http://127.0.0.1:7860", "https://mine.example", "https://a.lab")
+    assert {ask(origin=one, **{"sec-fetch-site": "cross-site"}) for one in own} == {200}
+    foreign = ("http://127.0.0.1:7861", "https://evil.example", "null", "https://a.lab.evil.example")
+    assert {ask(origin=one) for one in foreign} == {403}
+    assert ask(**{"sec-fetch-site": "same-site"}) == 403, "a picture or script on a page of another port"
+    webui.shared.cmd_opts.cors_allow_origins = None
+    assert ask(origin="https://mine.example") == 403
