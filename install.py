@@ -26,6 +26,7 @@ import tempfile
 import time
 import urllib.request
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -34,6 +35,8 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "ti-lab-installed.json"
 UNFINISHED = VENV / "ti-lab-unfinished"
 CONSTRAINTS = ROOT / "constraints.txt"
+LOCKS = ROOT / "locks"
+"""The same versions with the hashes of their files, which pip compares."""
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 """Of the tested versions in constraints.txt; inside a WebUI, Python 3.10 is enough."""
@@ -43,8 +46,8 @@ CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 IN_A_WEBUI = {"numpy": "numpy", "pillow": "PIL", "safetensors": "safetensors"}
 """Package and module; torch and gradio are the WebUI's own matter."""
 
-WHAT = {"ui": ".", "demo": ".", "test": ".[test]"}
-"""What pip is asked for, by role: this project with what pyproject.toml says it needs, and what its developers need."""
+WHAT = {"ui": ("ui.txt",), "demo": ("ui.txt",), "test": ("ui.txt", "test.txt")}
+"""What pip is asked for, by role: the locks of what this project needs, and of what its developers need."""
 
 
 class SetupError(Exception):
@@ -92,31 +95,33 @@ def installed_versions() -> list[str]:
 # An environment of our own
 
 
-def set_up(what: str, torch_index: str) -> None:
+def set_up(what: tuple[str, ...], torch_index: str) -> None:
     """Make .venv hold this project and the tested versions of all that it needs; quick when it does."""
     began = time.monotonic()
     wanted, stamp = fingerprint(), read_stamp()
     # Whoever has the developers' tools has the rest too.
-    if not UNFINISHED.exists() and wanted in (stamp.get(what), stamp.get(WHAT["test"])) and runs(PYTHON):
+    if not UNFINISHED.exists() and wanted in (stamp.get(what[-1]), stamp.get(WHAT["test"][-1])) and runs(PYTHON):
         print(f"TI Lab: {VENV} is ready.", flush=True)
         return
     check_python()
     check_space()
     make_venv()
     UNFINISHED.touch()
-    print("TI Lab: installing torch, the largest part", flush=True)
+    print("TI Lab: installing everything but torch", flush=True)
+    pip_locked(what)
     # torchvision, which open_clip asks for, fits the torch of its own index alone.
-    pip_tested(["torch", "torchvision", *torch_source(torch_index)])
-    print("TI Lab: installing everything else", flush=True)
-    pip_tested(["--editable", what], cwd=ROOT)
-    STAMP.write_text(json.dumps({**read_stamp(), what: wanted}), encoding="utf-8")
+    print("TI Lab: installing torch, the largest part", flush=True)
+    install_torch(torch_index)
+    # What builds it is there by now: pip would fetch it once more, past all hashes.
+    pip(str(PYTHON), ["--no-index", "--no-deps", "--no-build-isolation", "--editable", "."], cwd=ROOT)
+    STAMP.write_text(json.dumps({**read_stamp(), what[-1]: wanted}), encoding="utf-8")
     UNFINISHED.unlink()
     print(f"TI Lab: installed in {duration(time.monotonic() - began)}.", flush=True)
 
 
 def fingerprint() -> str:
     """Of all that decides what is installed."""
-    files = (ROOT / "pyproject.toml", CONSTRAINTS)
+    files = (ROOT / "pyproject.toml", CONSTRAINTS, *sorted(LOCKS.glob("*.txt")))
     return hashlib.sha256("\n".join(file.read_text(encoding="utf-8") for file in files).encode()).hexdigest()
 
 
@@ -178,27 +183,55 @@ def take_torch_index(arguments: list[str]) -> tuple[str, list[str]]:
     return arguments[at + 1], arguments[:at] + arguments[at + 2 :]
 
 
-def torch_source(index: str) -> list[str]:
-    """Linux's usual torch brings gigabytes for NVIDIA cards: where there is none, the CPU's torch, if its index answers."""
+def install_torch(index: str) -> None:
+    """From an index of torch's own, where one is named or fits better, and from that alone: were it a second source beside PyPI,
+    each could hand out packages in the name of the other. All else that torch needs is there by now, but for NVIDIA's libraries,
+    which that index has. Its builds differ from index to index and have no hashes here; PyPI's have."""
+    index = index or usual_index()
     if index:
-        return ["--index-url", index]
-    if sys.platform == "linux" and not has_nvidia():
+        pip_tested(["--index-url", index, "torch", "torchvision"])
+    elif wants_cpu_torch() and has_own_sources():  # a folder of wheels, say, which then has the CPU's torch
+        pip_tested(["torch", "torchvision"])
+    else:
+        pip_locked(["torch.txt"])
+
+
+def usual_index() -> str:
+    """Linux's usual torch brings gigabytes for NVIDIA cards: where there is none, the CPU's torch, if its index answers."""
+    if wants_cpu_torch():
         try:
             with urllib.request.urlopen(f"{CPU_TORCH}/torch/", timeout=5):
-                return ["--extra-index-url", CPU_TORCH]
+                return CPU_TORCH
         except OSError:
             pass
     if sys.platform == "win32" and has_nvidia():
         print("TI Lab: for your NVIDIA card add --torch-index https://download.pytorch.org/whl/cu128", flush=True)
-    return []
+    return ""
+
+
+def wants_cpu_torch() -> bool:
+    return sys.platform == "linux" and not has_nvidia()
+
+
+def has_own_sources() -> bool:
+    """Whether the user has told pip of others than PyPI."""
+    told = subprocess.run([str(PYTHON), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    return re.search(r"\.(find-links|extra-index-url)=", told.stdout) is not None
 
 
 def has_nvidia() -> bool:
     return Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
 
 
-def pip_tested(arguments: list[str], cwd: Path | None = None) -> None:
-    pip(str(PYTHON), ["-c", str(CONSTRAINTS), *arguments], cwd)
+def pip_tested(arguments: list[str]) -> None:
+    """The tested versions, from where pip is told."""
+    pip(str(PYTHON), ["-c", str(CONSTRAINTS), *arguments])
+
+
+def pip_locked(locks: Iterable[str]) -> None:
+    """The very files that were tested, from wherever they come, and nothing else; none of them runs anything to be installed."""
+    files = [word for lock in locks for word in ("-r", str(LOCKS / lock))]
+    pip(str(PYTHON), ["--require-hashes", "--no-deps", "--only-binary", ":all:", *files])
 
 
 def pip(python: str, arguments: list[str], cwd: Path | None = None) -> None:
@@ -224,6 +257,11 @@ def explain(errors: str) -> str:
         )
     if re.search(r"ConnectionError|Connection refused|timed out|name resolution|getaddrinfo|ProxyError", errors):
         return "The package index cannot be reached. Check the network or proxy and run the same command again."
+    if "DO NOT MATCH THE HASHES" in errors:
+        return (
+            "A package is not the file that was tested; the lines above name it. Was its download cut off? Run the same command "
+            "again. Else someone on the way to the package index hands out another one: nothing of it was installed."
+        )
     if missing and missing[1] == "torch":
         return (
             f"There is no tested torch for Python {dotted(sys.version_info[:2])} on this system. Try Python 3.11, "

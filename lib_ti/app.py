@@ -90,7 +90,10 @@ class App:
         """The loaded model. Raises HostError while the chosen one is not loaded: to look at it is no reason to load it."""
         pending = self.pending_model()
         if pending:
-            raise HostError(f"{pending} is chosen, and loaded when it is first needed.")
+            raise HostError(
+                f"{pending} is chosen, and loaded when it is first needed.",
+                "The first picture loads it; so does to create, merge, inspect or train.",
+            )
         return self.host.model()
 
     def pending_model(self) -> str:

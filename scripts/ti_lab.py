@@ -23,7 +23,14 @@ def serve(_page: Any, server: Any) -> None:
     from lib_ti.api.security import Access
 
     if settings.api_wanted():
-        access = Access(settings.credentials(), settings.picture_folders(), settings.defaults())
+        access = Access(
+            settings.credentials(),
+            settings.api_folders(),
+            settings.defaults(),
+            settings.api_log_folders(),
+            "start the WebUI with --ti-lab-api-folder DIR to open another",
+            settings.page_allowed,
+        )
         add_routes(server, shared_app(webui_host), access)
 
 

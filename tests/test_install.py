@@ -8,18 +8,22 @@ import re
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 
 
 @pytest.fixture
 def install(tmp_path: Path) -> ModuleType:
     """The installer, as it lies in a fresh clone in `tmp_path`."""
-    for name in ("install.py", "pyproject.toml", "constraints.txt"):
+    (tmp_path / "locks").mkdir()
+    locks = [f"locks/{path.name}" for path in LOCKS]
+    for name in ("install.py", "pyproject.toml", "constraints.txt", *locks):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     spec = importlib.util.spec_from_file_location("install", tmp_path / "install.py")
     assert spec
@@ -33,7 +37,7 @@ def make_ready(install: ModuleType, *roles: str) -> None:
     """An environment as a whole installation leaves it, with this Python."""
     install.PYTHON.parent.mkdir(parents=True)
     install.PYTHON.symlink_to(sys.executable)
-    install.STAMP.write_text(json.dumps({install.WHAT[role]: install.fingerprint() for role in roles}))
+    install.STAMP.write_text(json.dumps({install.WHAT[role][-1]: install.fingerprint() for role in roles}))
 
 
 def packages(group: str) -> list[str]:
@@ -45,10 +49,11 @@ def packages(group: str) -> list[str]:
 
 @pytest.fixture
 def asked(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What pip was asked for, in place of minutes of downloads; and no look at the network for torch."""
+    """What pip was asked for, in place of minutes of downloads; and no look at the network, nor at this machine, for torch."""
     calls: list[list[str]] = []
     monkeypatch.setattr(install, "pip", lambda python, arguments, cwd=None: calls.append([python, *arguments]))
-    monkeypatch.setattr(install, "torch_source", lambda index: ["--index-url", index] if index else [])
+    monkeypatch.setattr(install, "usual_index", lambda: "")
+    monkeypatch.setattr(install, "has_nvidia", lambda: True)
     return calls
 
 
@@ -115,6 +120,41 @@ def test_every_package_that_is_named_has_a_tested_version() -> None:
     assert {re.sub(r"[-_.]+", "-", name).lower() for name in named} <= names
 
 
+def locked(path: Path) -> dict[str, tuple[str, list[str]]]:
+    """Version and hashes by package."""
+    found = re.findall(r"^([\w.-]+)==([\w.]+)[^\n]*\n((?:    [^\n]*\n)+)", path.read_text(), re.MULTILINE)
+    return {
+        normal(name): (version, re.findall(r"--hash=sha256:([0-9a-f]{64})\b", rest)) for name, version, rest in found
+    }
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_locks_are_whole_and_of_the_tested_versions() -> None:
+    """`python -m tests.lock` makes them anew after a change of versions."""
+    text = (ROOT / "constraints.txt").read_text()
+    tested = {normal(name): version for name, version in re.findall(r"^([\w.-]+)==([\w.]+)$", text, re.MULTILINE)}
+    found: dict[str, tuple[str, list[str]]] = {}
+    for path in LOCKS:
+        one = locked(path)
+        lines = [line for line in path.read_text().splitlines() if line and line[0] not in "# "]
+        assert len(one) == len(lines), path.name
+        assert all(hashes for _, hashes in one.values()), path.name
+        assert not one.keys() & found.keys(), "in one file alone"
+        found |= one
+    assert {name: found[name][0] for name in tested} == tested
+    # What torch needs on Linux with a card has no version of ours: torch names them itself.
+    more = found.keys() - tested.keys()
+    assert more <= locked(ROOT / "locks" / "torch.txt").keys()
+    assert {normal(name) for name in (*packages("dependencies"), "hatchling")} <= {
+        *locked(ROOT / "locks" / "ui.txt"),
+        *locked(ROOT / "locks" / "torch.txt"),
+    }
+    assert {normal(name) for name in packages("test")} <= found.keys()
+
+
 # An environment of our own
 
 
@@ -131,30 +171,98 @@ def test_whoever_has_the_developers_tools_has_the_rest_and_not_the_other_way_rou
     make_ready(install, "test")
     install.set_up(install.WHAT["ui"], "")
     assert asked == []
-    install.STAMP.write_text(json.dumps({install.WHAT["ui"]: install.fingerprint()}))
+    install.STAMP.write_text(json.dumps({"ui.txt": install.fingerprint()}))
     install.set_up(install.WHAT["test"], "")
-    assert asked[-1][-2:] == ["--editable", ".[test]"]
+    assert asked[0][-4:] == ["-r", str(install.LOCKS / "ui.txt"), "-r", str(install.LOCKS / "test.txt")]
 
 
-@pytest.mark.parametrize("change", ["constraints.txt", "pyproject.toml"])
+@pytest.mark.parametrize("change", ["constraints.txt", "pyproject.toml", "locks/ui.txt", "locks/torch.txt"])
 def test_other_versions_or_packages_are_installed_into_it(
     install: ModuleType, asked: list[list[str]], change: str
 ) -> None:
     make_ready(install, "ui")
     path = install.ROOT / change
-    path.write_text(path.read_text().replace("tqdm", "tqdm2"))
+    path.write_text(path.read_text() + "# changed")
     install.set_up(install.WHAT["ui"], "")
-    assert [call[-2:] for call in asked] == [["torch", "torchvision"], ["--editable", "."]]
+    assert len(asked) == 3
     install.set_up(install.WHAT["ui"], "")
-    assert len(asked) == 2, "the second time it is ready"
+    assert len(asked) == 3, "the second time it is ready"
 
 
-def test_torch_comes_first_and_from_the_named_index_alone(install: ModuleType, asked: list[list[str]]) -> None:
+def test_nothing_but_torch_of_its_own_index_is_installed_without_its_hash(
+    install: ModuleType, asked: list[list[str]]
+) -> None:
+    """Or a package of the same name, on a second index or on the way from it, would run on the user's machine."""
     make_ready(install)
     install.set_up(install.WHAT["ui"], "https://example.org/cu128")
-    torch, rest = asked
-    assert torch[3:] == ["torch", "torchvision", "--index-url", "https://example.org/cu128"]
-    assert "--index-url" not in rest
+    rest, torch, project = (call[1:] for call in asked)
+    assert {"--require-hashes", "--no-deps", ":all:"} <= set(rest)
+    assert torch == ["-c", str(install.CONSTRAINTS), "--index-url", "https://example.org/cu128", "torch", "torchvision"]
+    assert {"--no-index", "--no-deps", "--no-build-isolation"} <= set(project)
+    assert not [word for call in asked for word in call if "extra-index" in word]
+    assert not [word for word in (*rest, *project) if "index-url" in word]
+
+
+def test_pypis_torch_is_compared_with_its_hash(install: ModuleType, asked: list[list[str]]) -> None:
+    make_ready(install)
+    install.set_up(install.WHAT["ui"], "")
+    assert asked[1][1:] == [
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "-r",
+        str(install.LOCKS / "torch.txt"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("platform", "nvidia", "own", "locked"),
+    [
+        ("linux", False, True, False),
+        ("linux", False, False, True),
+        ("linux", True, True, True),
+        ("win32", False, True, True),
+    ],
+)
+def test_the_cpus_torch_may_come_from_where_the_user_has_told_pip(
+    install: ModuleType,
+    asked: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    nvidia: bool,
+    own: bool,
+    locked: bool,
+) -> None:
+    monkeypatch.setattr(install, "has_nvidia", lambda: nvidia)
+    monkeypatch.setattr(install, "has_own_sources", lambda: own)
+    monkeypatch.setattr(install.sys, "platform", platform)
+    install.install_torch("")
+    assert ("--require-hashes" in asked[0]) is locked
+
+
+def test_where_there_is_no_card_the_cpus_torch_comes_from_its_own_index_alone(
+    install: ModuleType, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "usual_index", lambda: install.CPU_TORCH)
+    install.install_torch("")
+    assert asked[0][1:] == ["-c", str(install.CONSTRAINTS), "--index-url", install.CPU_TORCH, "torch", "torchvision"]
+
+
+def test_pip_refuses_a_file_that_is_not_the_tested_one(install: ModuleType, tmp_path: Path) -> None:
+    """Not a stand-in: this Python's pip, a wheel that anyone could make, and a lock that wants another."""
+    wheels, lock = tmp_path / "wheels", install.LOCKS / "ui.txt"
+    wheels.mkdir()
+    with zipfile.ZipFile(wheels / "tqdm-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tqdm/__init__.py", "")
+        wheel.writestr("tqdm-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tqdm\nVersion: 1.0\n")
+        wheel.writestr("tqdm-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tqdm-1.0.dist-info/RECORD", "")
+    lock.write_text(f"tqdm==1.0 --hash=sha256:{'0' * 64}\n")
+    command = ["--dry-run", "--ignore-installed", "--no-index", "--find-links", str(wheels)]
+    command += ["--require-hashes", "--no-deps", "-r", str(lock)]
+    with pytest.raises(install.SetupError, match="not the file that was tested"):
+        install.pip(sys.executable, command)
 
 
 def test_the_torch_index_comes_from_the_command_or_the_environment(
@@ -183,10 +291,10 @@ def test_after_an_interruption_the_half_made_environment_is_made_anew(
     rest.touch()
     install.set_up(install.WHAT["ui"], "")
     assert not rest.exists()
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert install.runs(install.PYTHON)
     install.set_up(install.WHAT["ui"], "")
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(
@@ -197,7 +305,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(
     monkeypatch.setattr(install.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0))
     monkeypatch.setattr(install, "runs", lambda python: False)
     install.set_up(install.WHAT["ui"], "")
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 # Sentences that help
@@ -208,6 +316,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(
     [
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
         ("ERROR: No matching distribution found for torch==2.13.0", "--torch-index"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the file that was tested"),
         ("ERROR: No matching distribution found for gradio==6.31.0", "gradio"),
         (
             "WARNING: Retrying after connection broken by 'NewConnectionError'\nERROR: No matching distribution found for torch",

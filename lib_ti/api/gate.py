@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from lib_ti.api.refusal import Refusal, refuse
 from lib_ti.api.routes import PREFIX
+from lib_ti.api.security import is_same_origin
 
 OWN = ("localhost", "127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
@@ -33,7 +34,6 @@ LARGEST_BODY = 8 * 2**20
 """Bytes. Forms and requests hold text and numbers; pictures are read from folders."""
 PATIENCE = 60.0
 """Seconds in which a body must be there."""
-_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _KEPT_TO_OURSELVES = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -146,16 +146,6 @@ def may_be_asked_as(header: str, bound: str, allowed: Collection[str] = ()) -> b
     if name in (*OWN, bound, *(urlsplit(f"//{one.lower()}").hostname for one in allowed)):
         return True
     return bound in EVERYWHERE and bool(name) and (_is_address(name) or "." not in name or name.endswith(".local"))
-
-
-def is_same_origin(origin: str, host: str) -> bool:
-    """Whether the page of `origin` (scheme://name:port) came from the server that is asked as `host` (name:port)."""
-    try:
-        theirs, ours = urlsplit(origin), urlsplit(f"//{host}")
-        usual = _PORTS.get(theirs.scheme)
-        return bool(theirs.hostname) and (theirs.hostname, theirs.port or usual) == (ours.hostname, ours.port or usual)
-    except ValueError:
-        return False
 
 
 async def _read(receive: Any, headers: Mapping[str, str]) -> bytes | Response | None:

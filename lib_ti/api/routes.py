@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from lib_ti.api.embeddings import add_convert_route, add_embedding_routes, add_inspect_routes
 from lib_ti.api.library import add_library_routes, add_remake_routes
 from lib_ti.api.refusal import RefusingRoute
-from lib_ti.api.security import Access, password_check
+from lib_ti.api.security import Access, page_check, password_check
 from lib_ti.api.training import add_training_routes
 from lib_ti.api.values import Values
 from lib_ti.app import App
@@ -16,7 +16,8 @@ PREFIX = "/ti-lab/v1"
 
 
 def build_router(app: App, access: Access) -> APIRouter:
-    guards = [Depends(password_check(access.credentials))] if access.credentials else []
+    guards = [Depends(page_check(access.pages))] if access.pages else []
+    guards += [Depends(password_check(access.credentials))] if access.credentials else []
     router = APIRouter(prefix=PREFIX, tags=["TI Lab"], route_class=RefusingRoute, dependencies=guards)
     values = Values(app, access)
     add_embedding_routes(router, values)

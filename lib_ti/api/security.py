@@ -9,21 +9,29 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 _BASIC: Any = Depends(HTTPBasic())
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Access:
     """`credentials`: password by user, none for an open API. `pictures`: folders of training pictures, besides the embeddings
-    and the logs. `defaults`: settings by the training's dotted paths, where the user wants others than ours."""
+    and the logs. `defaults`: settings by the training's dotted paths, where the user wants others than ours. `logs`: folders for
+    the logs of runs, where requests can change which the host has; else the host's is taken. `hint`: how to name more folders. `pages`: whether other pages than the server's own, by their origin, may ask through a
+    browser; none to leave that to whoever is in front.
+    """
 
     credentials: Mapping[str, str] = field(default_factory=dict)
     pictures: tuple[Path, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    logs: tuple[Path, ...] = ()
+    hint: str = ""
+    pages: Callable[[str], bool] | None = None
 
 
 def password_check(credentials: Mapping[str, str]) -> Callable[..., None]:
@@ -38,6 +46,31 @@ def password_check(credentials: Mapping[str, str]) -> Callable[..., None]:
             raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
 
     return check
+
+
+def page_check(allowed: Callable[[str], bool]) -> Callable[..., None]:
+    """A FastAPI dependency that raises 403 where another page than the server's own asks through its visitor's browser, but for
+    those whose origin is `allowed`."""
+
+    def check(request: Request) -> None:
+        origin = request.headers.get("origin")
+        foreign = request.headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")
+        if origin is not None:
+            foreign = not is_same_origin(origin, request.headers.get("host", "")) and not allowed(origin)
+        if foreign:
+            raise HTTPException(403, f"The page {origin or 'that asks'} may not: it is no page of this server.")
+
+    return check
+
+
+def is_same_origin(origin: str, host: str) -> bool:
+    """Whether the page of `origin` (scheme://name:port) came from the server that is asked as `host` (name:port)."""
+    try:
+        theirs, ours = urlsplit(origin), urlsplit(f"//{host}")
+        usual = _PORTS.get(theirs.scheme)
+        return bool(theirs.hostname) and (theirs.hostname, theirs.port or usual) == (ours.hostname, ours.port or usual)
+    except ValueError:
+        return False
 
 
 def find_inside(given: str | Path, roots: Iterable[Path]) -> Path | None:

@@ -49,6 +49,8 @@ class Values:
 
     def _build(self, config: type[Config], given: Mapping[str, Any]) -> Config:
         flat = {**self.defaults(config), **flatten(given)}
+        if self._logs_elsewhere() and any(path == "save.log_folder" for path, *_ in walk_options(config)):
+            flat["save.log_folder"] = flat.get("save.log_folder") or str(self._logs[0])
         faults: list[Fault] = []
         for path in self._roots:
             if path not in flat:
@@ -72,25 +74,33 @@ class Values:
             raise NotFound(f"There is no {given!r}.", "GET library lists the files.", where)
         return path
 
+    def _logs_elsewhere(self) -> bool:
+        """Whether the host keeps its logs where no request reaches."""
+        return find_inside(self.app.host.log_folder(), self._logs) is None
+
     def may_read(self, path: Path) -> bool:
         return find_inside(path, self._own) is not None
 
     @property
     def _own(self) -> list[Path]:
-        return [self.app.embeddings_folder(), self.app.host.log_folder()]
+        return [self.app.embeddings_folder(), *self._logs]
+
+    @property
+    def _logs(self) -> tuple[Path, ...]:
+        return self.access.logs or (self.app.host.log_folder(),)
 
     @property
     def _roots(self) -> dict[str, list[Path]]:
         """Every setting that takes a path, and the folders that it may lead into."""
-        embeddings, logs = self._own
+        embeddings, own = self.app.embeddings_folder(), self._own
         return {
-            "data.folder": [*self.access.pictures, embeddings, logs],
-            "data.template": [embeddings, logs, *self.app.host.template_folders()],
+            "data.folder": [*self.access.pictures, *own],
+            "data.template": [*own, *self.app.host.template_folders()],
             "save.folder": [embeddings],
-            "save.log_folder": [logs],
+            "save.log_folder": [*self._logs],
             "folder": [embeddings],
-            "file": [embeddings, logs],
-            "other": [embeddings, logs],
+            "file": own,
+            "other": own,
         }
 
     def _place(self, path: str, given: Any) -> Any:
@@ -106,8 +116,8 @@ class Values:
             return text
         roots = self._roots[path]
         hint = f"take one inside {', '.join(map(str, roots))}"
-        if path == "data.folder":
-            hint += "; more folders can be named in the settings of TI Lab"
+        if path in ("data.folder", "save.log_folder") and self.access.hint:
+            hint += f"; {self.access.hint}"
         found = find_inside(text, roots)
         if found is None or str(found) != _bare(str(found)):
             raise InvalidConfig([Fault(path, f"the API does not reach {text!r}", hint)])

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from lib_ti.api import gate
-from lib_ti.api.gate import Gate, Keys, is_same_origin, may_be_asked_as
+from lib_ti.api.gate import Gate, Keys, may_be_asked_as
 from lib_ti.api.routes import PREFIX, build_server
-from lib_ti.api.security import Access
+from lib_ti.api.security import Access, is_same_origin
 from lib_ti.app import App
 from lib_ti.errors import TIError
 from lib_ti.ui import compat, serve

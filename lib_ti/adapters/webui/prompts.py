@@ -9,15 +9,15 @@ drawn with old vectors. Everywhere else prompts stay as they were typed, in info
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lib_ti.adapters.webui.settings import expressions_wanted
-from lib_ti.errors import TIError
+from lib_ti.errors import HostError, TIError
 from lib_ti.expression.parser import parse_expression
 from lib_ti.expression.prompt import find_expressions, hide_expressions, may_hold_expression, rewrite_prompt
 from lib_ti.infotext import EXACT, HIRES_NEGATIVE, HIRES_PROMPT, NEGATIVE, PROMPT, exact_prompts, restore_prompts
@@ -67,10 +67,12 @@ def install(app: App) -> None:
     def encode(
         original: Callable[..., Any], p: Any, function: Any, required_prompts: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        _note(p, required_prompts)
+        with _answerable():
+            _note(p, required_prompts)
         if not any(map(_may_hold, required_prompts)):
             return original(p, function, required_prompts, *args, **kwargs)
-        texts, words = app.place_expressions(required_prompts)
+        with _answerable():
+            texts, words = app.place_expressions(required_prompts)
         prompts = copy(required_prompts)  # the WebUI's kind of list, which knows the picture's size
         prompts[:] = texts
         with app.host.prompt_words(words):
@@ -84,6 +86,18 @@ def install(app: App) -> None:
         _hook(module, "strip_comments", _strip_comments)
     for module in _silent_threads():
         _hook(module, "run_and_wait_result", _report_mistakes)
+
+
+@contextmanager
+def _answerable() -> Iterator[None]:
+    """What is wrong with a prompt of a request is the asker's fault: the WebUI's API answers with what an error carries by these
+    names, else with 500, as if it had failed itself."""
+    try:
+        yield
+    except TIError as error:
+        error.status_code = 503 if isinstance(error, HostError) else 422  # type: ignore[attr-defined]
+        error.detail = str(error)  # type: ignore[attr-defined]
+        raise
 
 
 def remove() -> None:

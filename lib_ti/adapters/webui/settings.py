@@ -3,6 +3,7 @@ that are otherwise for a while."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -13,12 +14,11 @@ from lib_ti.config.options import Option, walk_options
 from lib_ti.config.train import TrainConfig
 
 SECTION = ("ti_lab", "TI Lab")
-EXPRESSIONS, LOGS, PICTURES = "ti_lab_expressions", "ti_lab_log_folder", "ti_lab_picture_folders"
+EXPRESSIONS, LOGS = "ti_lab_expressions", "ti_lab_log_folder"
 
 OWN = {
     EXPRESSIONS: Option("Expressions in prompts", "<'cat'*0.5 + 'dog'> is evaluated in every prompt."),
     LOGS: Option("Log directory", "For copies, previews and logs of runs; empty is textual_inversion."),
-    PICTURES: Option("Picture folders of the API", "Where requests may take training pictures from, one a line."),
 }
 """Settings that are of the WebUI alone."""
 
@@ -43,11 +43,8 @@ def add_settings() -> None:
         EXPRESSIONS: _option(True, OWN[EXPRESSIONS]),
         **{key(path): _option(*known[path]).needs_reload_ui() for path in LASTING},
         LOGS: _option("", OWN[LOGS]),
-        PICTURES: _option("", OWN[PICTURES]).needs_reload_ui(),
     }
-    options[PICTURES].component_args = {"lines": 3}
-    for name in (LOGS, PICTURES):
-        options[name].restrict_api = True  # whoever holds the API's password must not let itself in further
+    options[LOGS].restrict_api = True  # Forge's API sets it all the same: see `api_log_folders`
     for name, option in options.items():
         shared.opts.add_option(name, option)
 
@@ -70,13 +67,26 @@ def expressions_wanted() -> bool:
 
 
 def log_folder() -> Path:
+    return _usual_logs().parent / (str(_value(LOGS) or "").strip() or _usual_logs().name)
+
+
+def api_folders() -> tuple[Path, ...]:
+    """That the user has opened to requests. By the command line alone: settings are saved where requests write too, as Forge's
+    `/sdapi/v1/options` sets whatever it is asked to."""
+    from modules import shared
+
+    return tuple(Path(folder).absolute() for folder in getattr(shared.cmd_opts, "ti_lab_api_folder", ()))
+
+
+def api_log_folders() -> tuple[Path, ...]:
+    """Where requests may keep logs, whatever the settings say."""
+    return (_usual_logs(), *api_folders())
+
+
+def _usual_logs() -> Path:
     from modules import paths
 
-    return Path(paths.data_path) / (str(_value(LOGS) or "").strip() or "textual_inversion")
-
-
-def picture_folders() -> tuple[Path, ...]:
-    return tuple(Path(line.strip()) for line in str(_value(PICTURES) or "").splitlines() if line.strip())
+    return Path(paths.data_path).absolute() / "textual_inversion"
 
 
 def api_wanted() -> bool:
@@ -93,6 +103,15 @@ def credentials() -> dict[str, str]:
     pairs = (text.partition(":") for text in (shared.cmd_opts.api_auth or "").split(",") if text)
     of_the_api = {user: password for user, _, password in pairs}
     return of_the_api or {pair[0]: pair[-1] for pair in initialize_util.get_gradio_auth_creds()}
+
+
+def page_allowed(origin: str) -> bool:
+    """Whether pages of that origin may use the WebUI's API in a browser, by its own flags."""
+    from modules import shared
+
+    named = (getattr(shared.cmd_opts, "cors_allow_origins", None) or "").split(",")
+    pattern = getattr(shared.cmd_opts, "cors_allow_origins_regex", None)
+    return origin in named or "*" in named or bool(pattern and re.fullmatch(pattern, origin))
 
 
 @contextmanager

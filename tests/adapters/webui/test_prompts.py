@@ -16,7 +16,7 @@ import torch
 
 from lib_ti.adapters.webui import prompts
 from lib_ti.app import App
-from lib_ti.errors import InvalidText
+from lib_ti.errors import InvalidText, TIError
 from lib_ti.infotext import EXACT, read_infotext, write_infotext
 from tests.adapters.fake_modules import put_modules
 from tests.toy_host import ToyHost
@@ -121,6 +121,15 @@ def encode(webui: Any, host: WebuiHost, texts: list[str], cache: list[Any] | Non
     conditioning.width = 64
     cache = [None, None] if cache is None else cache
     return p, p.get_conds_with_caching(host.encode, conditioning, 20, [cache], {})
+
+
+@pytest.mark.parametrize("wrong", ["a <'cat'*>", "a <'cat'/0>"])
+def test_a_mistake_in_a_request_is_answered_as_the_askers(install: Any, host: WebuiHost, wrong: str) -> None:
+    """The WebUI's API takes the status from what an error carries, and says 500, as of a bug, where it carries none."""
+    with pytest.raises(TIError) as raised:
+        encode(install, host, [wrong])
+    assert vars(raised.value)["status_code"] == 422
+    assert vars(raised.value)["detail"] == str(raised.value)
 
 
 def test_an_expression_stands_for_its_vectors_while_its_prompt_is_encoded(install: Any, host: WebuiHost) -> None:

@@ -1,17 +1,26 @@
 """A user of a WebUI loses: settings that stay, count where they are meant to, and open no door that should be shut;
 a setting that a picture of ours had needed otherwise, and the choice made while it was drawn."""
 
+import argparse
+import importlib.util
 import sys
+import time
 from html import escape
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from lib_ti.adapters.webui import settings
+from lib_ti.api.routes import PREFIX, add_routes
+from lib_ti.api.security import Access
+from lib_ti.app import App
 from lib_ti.config.options import build_config, config_values, walk_options
 from lib_ti.config.train import TrainConfig
+from tests.toy_host import ToyHost
 
 
 class OptionInfo:
@@ -74,8 +83,7 @@ def test_the_section_holds_settings_with_their_own_label_help_default_and_choice
                 True,
             )
             assert (info.component_args or {}).get("choices", []) == list(about.choices)
-    assert ours.keys() == {settings.EXPRESSIONS, settings.LOGS, settings.PICTURES}
-    assert {name for name, info in ours.items() if info.restrict_api} == {settings.LOGS, settings.PICTURES}
+    assert ours.keys() == {settings.EXPRESSIONS, settings.LOGS}
 
 
 def test_the_search_on_the_settings_page_finds_all_of_ours_by_our_name(webui: SimpleNamespace) -> None:
@@ -92,7 +100,7 @@ def test_untouched_settings_change_nothing(webui: SimpleNamespace) -> None:
     plain = config_values(TrainConfig())
     assert {**plain, **settings.defaults()} == plain
     assert settings.expressions_wanted()
-    assert settings.picture_folders() == ()
+    assert settings.api_folders() == ()
 
 
 def test_what_was_set_is_a_default_that_the_rules_take(webui: SimpleNamespace) -> None:
@@ -158,3 +166,115 @@ def test_a_checkpoint_chosen_while_a_preview_is_drawn_stays_chosen(webui: Simple
     with settings.options_set(sd_model_checkpoint="pinned", clip_skip=2):
         webui.opts.data["sd_model_checkpoint"] = "second.safetensors"
     assert webui.opts.data == {"sd_model_checkpoint": "second.safetensors"}
+
+
+class WebuiHost(ToyHost):
+    """The toy host, with its logs where the WebUI's settings say."""
+
+    def log_folder(self) -> Path:
+        return settings.log_folder()
+
+
+def restarted(webui: SimpleNamespace, folder: Path) -> TestClient:
+    """The WebUI's server after a start: our API, and Forge's request that sets and saves any setting."""
+    server = FastAPI()
+
+    @server.post("/sdapi/v1/options")
+    def set_config(wanted: dict[str, Any]) -> None:
+        webui.opts.data |= wanted
+
+    access = Access(pictures=settings.api_folders(), defaults=settings.defaults(), logs=settings.api_log_folders())
+    add_routes(server, App(WebuiHost(folder)), access)
+    return TestClient(server)
+
+
+def train_values(folder: Path, name: str = "moth") -> dict[str, Any]:
+    return {
+        "embedding": {"name": name, "init": "round"},
+        "data": {"folder": str(folder), "template": "subject"},
+        "optim": {"steps": 2},
+        "preview": {"every": 0},
+    }
+
+
+def test_no_request_opens_a_folder_to_requests_not_even_after_a_restart(
+    webui: SimpleNamespace, tmp_path: Path, pictures: Path
+) -> None:
+    """In Forge, whoever holds the API's password sets any setting by a request, which saves it too."""
+    settings.add_settings()
+    (tmp_path / "embeddings").mkdir()
+    secret = tmp_path / "outside" / "secret.pt"
+    secret.parent.mkdir()
+    secret.write_bytes(b"a secret")
+    wanted = {
+        name: str(tmp_path / "outside") for name in (settings.LOGS, "ti_lab_picture_folders", "ti_lab_api_folder")
+    }
+    client = restarted(webui, tmp_path)
+    for _ in range(2):
+        assert client.post("/sdapi/v1/options", json=wanted).status_code == 200
+        read = client.post(f"{PREFIX}/inspect", json={"file": str(secret)})
+        assert read.status_code == 422
+        assert "does not reach" in read.text
+        taught = client.post(f"{PREFIX}/train/preflight", json=train_values(pictures))
+        assert "does not reach" in taught.text
+        client = restarted(webui, tmp_path)
+
+
+def test_a_run_of_a_request_is_logged_where_requests_may_write(
+    webui: SimpleNamespace, tmp_path: Path, pictures: Path
+) -> None:
+    settings.add_settings()
+    (tmp_path / "embeddings").mkdir()
+    webui.shared.cmd_opts.ti_lab_api_folder = [str(pictures)]
+    usual = tmp_path / "textual_inversion"
+    for name, typed, place in (
+        ("a", "", usual),
+        ("b", str(tmp_path / "outside"), usual),
+        ("c", str(pictures), pictures),
+    ):
+        webui.opts.data[settings.LOGS] = typed
+        client = restarted(webui, tmp_path)
+        started = client.post(f"{PREFIX}/train/start", json=train_values(pictures, f"moth-{name}"))
+        assert started.status_code == 202, started.text
+        for _ in range(600):
+            status = client.get(f"{PREFIX}/train/status").json()
+            if not status["active"]:
+                break
+            time.sleep(0.1)
+        assert status["state"] == "finished", status
+        log = client.get(f"{PREFIX}/train/log").json()["run_folder"]
+        assert Path(log).is_relative_to(place)
+    assert not (tmp_path / "outside").exists()
+
+
+def test_the_flag_is_one_of_the_webuis_command_line(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    spec = importlib.util.spec_from_file_location("preload", Path(__file__).parents[3] / "preload.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.preload(parser)
+    assert parser.parse_args([]).ti_lab_api_folder == []
+    assert parser.parse_args(["--ti-lab-api-folder", "a", "--ti-lab-api-folder", "b"]).ti_lab_api_folder == ["a", "b"]
+    parser.format_help()
+
+
+def test_only_pages_that_the_webui_lets_in_may_ask_through_a_browser(webui: SimpleNamespace, tmp_path: Path) -> None:
+    webui.shared.cmd_opts.cors_allow_origins = "https://mine.example,https://other.example"
+    webui.shared.cmd_opts.cors_allow_origins_regex = r"https://.*\.lab"
+    server = FastAPI()
+    add_routes(server, App(ToyHost(tmp_path)), Access(pages=settings.page_allowed))
+    client = TestClient(server, "http://127.0.0.1:7860")
+
+    def ask(**headers: str) -> int:
+        return client.get(f"{PREFIX}/model", headers=headers).status_code
+
+    assert ask() == 200, "no browser"
+    own = ("http://127.0.0.1:7860", "https://mine.example", "https://a.lab")
+    assert {ask(origin=one, **{"sec-fetch-site": "cross-site"}) for one in own} == {200}
+    foreign = ("http://127.0.0.1:7861", "https://evil.example", "null", "https://a.lab.evil.example")
+    assert {ask(origin=one) for one in foreign} == {403}
+    assert ask(**{"sec-fetch-site": "same-site"}) == 403, "a picture or script on a page of another port"
+    webui.shared.cmd_opts.cors_allow_origins = None
+    assert ask(origin="https://mine.example") == 403
