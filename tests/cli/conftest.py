@@ -44,7 +44,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Opened]:
 
 
 @pytest.fixture
-def command(hosts: list[Opened], capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def command(hosts: list[Opened], capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs a command line: (exit code, standard output, standard error)."""
 
     def run(*argv: str | Path) -> tuple[int, str, str]:
@@ -52,7 +52,7 @@ def command(hosts: list[Opened], capsys: pytest.CaptureFixture[str]) -> Callable
             code = main([str(word) for word in argv])
         except SystemExit as exit_:
             code = int(exit_.code or 0)
-        printed = capsys.readouterr()
+        printed = capfd.readouterr()
         return code, printed.out, printed.err
 
     return run

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -53,9 +54,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def read_until(process: subprocess.Popen[str], wanted: str) -> None:
     assert process.stdout
-    for line in process.stdout:
-        if wanted in line:
-            return
+    impatience = threading.Timer(PATIENCE, process.kill)
+    impatience.start()
+    try:
+        for line in process.stdout:
+            if wanted in line:
+                return
+    finally:
+        impatience.cancel()
     pytest.fail(f"never said {wanted!r}: {process.stderr.read() if process.stderr else ''}")
 
 
@@ -114,7 +120,7 @@ def test_a_training_whose_reader_is_gone_is_saved_and_says_so(
     start: Start, pictures: Path, tmp_path: Path, form: list[str], line: str
 ) -> None:
     """`train | head`."""
-    process = start("train", *form, "--data", pictures, *TRAINING, "--set", "save.every=20")
+    process = start("train", *form, "--data", pictures, *TRAINING, "--save-every", "20")
     read_until(process, line)
     assert process.stdout
     process.stdout.close()
