@@ -148,7 +148,7 @@ def test_the_locks_are_whole_and_of_the_tested_versions() -> None:
     # What torch needs on Linux with a card has no version of ours: torch names them itself.
     more = found.keys() - tested.keys()
     assert more <= locked(ROOT / "locks" / "torch.txt").keys()
-    assert {normal(name) for name in (*packages("dependencies"), "hatchling")} <= {
+    assert {normal(name) for name in (*packages("dependencies"), "hatchling", "editables")} <= {
         *locked(ROOT / "locks" / "ui.txt"),
         *locked(ROOT / "locks" / "torch.txt"),
     }
