@@ -86,7 +86,7 @@ class Form:
 
     def take(self, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Filled from elsewhere; what was answered to the form as it was is gone."""
-        gone = {answer: compat.show_if_any(NOTHING) for answer in self.answers}
+        gone = {answer: compat.show(NOTHING) for answer in self.answers}
         return {**self.fill(values), **self.show_faults([]), **gone}
 
     @property
