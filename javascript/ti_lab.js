@@ -12,7 +12,7 @@
     let asked = 0;
     let unanswered = null; // the pulse as it was when we last asked
 
-    window.tiLab = {chosen: "", album, captions, fill, txt2img};
+    window.tiLab = {chosen: "", album, captions, fill, outdate, txt2img};
 
     // What the WebUI's txt2img tab shows now.
     function txt2img() {
@@ -34,6 +34,26 @@
     function fill(told, ...now) {
         const keep = {__type__: "update"};
         return JSON.parse(told).map(([built, wanted], at) => (now[at] === built && wanted !== built ? wanted : keep));
+    }
+
+    const OLD = '<div class="ti_lab_old"><p role="status">The form has changed since:</p>';
+
+    let touched = ""; // the field or button that the user has had to do with last
+    for (const kind of ["pointerdown", "keydown", "input"]) {
+        document.addEventListener(kind, ({target}) => {
+            touched = target.closest?.("[id^='ti_lab_']")?.id ?? "";
+        }, true);
+    }
+
+    // The first `answers` of what is `told` are about a form that the user has changed by now, and say so; a fault goes.
+    function outdate(field, told, answers) {
+        if (touched !== field) return told.map(() => ({__type__: "update"}));
+        const fresh = (html) => !html.startsWith(OLD) && !html.startsWith('<p class="ti_lab_empty"');
+        return told.map((html, at) => {
+            if (!html) return {__type__: "update"};
+            if (at >= answers) return {__type__: "update", value: "", visible: false};
+            return {__type__: "update", ...(fresh(html) && {value: OLD + html + "</div>"})};
+        });
     }
 
     function press(name) {

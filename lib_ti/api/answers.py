@@ -136,9 +136,10 @@ MODEL = Answer(
 )
 RESULT = Answer(
     Result,
-    "file=path family vectors notes",
+    "file=path family vectors notes remark",
     "A file that was written.",
     notes="What was left out, and what its name will surprise with in prompts.",
+    remark="Good to know of its name; empty for most.",
 )
 ADVICE = Answer(Advice, "message hint")
 LINE = Answer(Line, "first vectors text tokens", first="The first of its vectors, counted from 0.")

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result.values(), ensure_ascii=False))
         return 0
-    for note in result.notes:
+    for note in result.remarks:
         print(f"Note: {note}", file=sys.stderr)
     print(f"Saved embedding: {result.path}")
     return 0

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for one in check.advice:
         print(f"Note: {one.message} {one.hint}", file=sys.stderr)
     for file in results:
-        for note in file.notes:
+        for note in file.remarks:
             print(f"Note: {note}", file=sys.stderr)
     print(f"{check.rows} vector{'' if check.rows == 1 else 's'}")
     for file in results:

@@ -58,16 +58,22 @@ def _listed(signs: Sequence[str]) -> str:
     return " ".join(dict.fromkeys(signs))
 
 
+def name_remark(name: str, text_model: TextModel) -> str:
+    """Good to know of a `name` like many, which is no reason to warn: a few ordinary words in a row; else ""."""
+    ids = text_model.tokenize(name)
+    if not (1 < len(ids) <= 3 and len(ids) == len(_CLIP_WORDS.findall(name))):
+        return ""
+    return f"{name!r} is made of words that the model knows: prompts that hold them in this order get it."
+
+
 def shadow_warnings(name: str, text_model: TextModel, files: Iterable[Path] = ()) -> list[str]:
-    """What will surprise a user of `name` in prompts: ordinary words it takes over, and other embeddings among `files`."""
+    """What will surprise a user of `name` in prompts: a word that it takes over, and other embeddings among `files`."""
     ids = text_model.tokenize(name)
     warnings = []
     if len(ids) == 1:
         warnings.append(
             f"{name!r} is a word that the model knows: every prompt with it will get the embedding instead."
         )
-    elif 1 < len(ids) <= 3 and len(ids) == len(_CLIP_WORDS.findall(name)):
-        warnings.append(f"{name!r} is made of words that the model knows: prompts that hold them in this order get it.")
     others: dict[str, list[Path]] = {}
     for file in files:
         if file.suffix.lower() in HOST_SUFFIXES and not file.stem.lower().endswith(".preview"):

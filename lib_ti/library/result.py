@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.embedding.name import shadow_warnings
+from lib_ti.embedding.name import name_remark, shadow_warnings
 from lib_ti.errors import TIError
 from lib_ti.host import EmbeddingFolder, Family, TextModel
 from lib_ti.library.listing import walk_library
@@ -20,12 +20,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """`vectors` counts rows; `notes` say what was left out or changed, and what its name will surprise with in prompts."""
+    """`vectors` counts rows; `notes` say what was left out or changed, and what its name will surprise with in prompts; `remark`
+    what is good to know of the name."""
 
     path: Path
     family: Family | None
     vectors: int
     notes: tuple[str, ...] = ()
+    remark: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All of them, for where a warning looks like any other line."""
+        return (*self.notes, *([self.remark] if self.remark else []))
 
     @property
     def name(self) -> str:
@@ -36,14 +43,14 @@ class Result:
 
     def values(self) -> dict[str, Any]:
         """In JSON's types."""
-        family, notes = self.family, list(self.notes)
+        family, notes = self.family, list(self.remarks)
         return {"path": str(self.path), "family": family, "vectors": self.vectors, "notes": notes}
 
 
 def report_result(embedding: Embedding, path: Path, host: TextModel, library: Path | None = None) -> Result:
     """Of an embedding that was saved at `path`; `library` is the folder in which, at any depth, the host looks for others."""
     notes = (*embedding.notes, *shadow_warnings(path.stem, host, other_files(path, library)))
-    return Result(path, embedding.family, embedding.rows, notes)
+    return Result(path, embedding.family, embedding.rows, notes, name_remark(path.stem, host))
 
 
 def make_known(host: EmbeddingFolder) -> tuple[str, ...]:

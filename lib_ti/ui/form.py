@@ -10,9 +10,12 @@ import gradio as gr
 from lib_ti.config.options import Option, walk_options
 from lib_ti.errors import Fault
 from lib_ti.ui import compat, ids
+from lib_ti.ui.html.markup import NOTHING
 from lib_ti.ui.html.notices import field_faults
 
 MOST_RADIOS = 4
+ONCE = "overwrite"
+"""The field, in whatever part, whose tick allows a file to be replaced."""
 
 
 def small_button(label: str, name: str, **about: Any) -> Any:
@@ -20,7 +23,10 @@ def small_button(label: str, name: str, **about: Any) -> Any:
 
 
 class Form:
-    """The fields of one config class in one panel. `choices` adds suggestions to text fields; `defaults` goes over the config's."""
+    """The fields of one config class in one panel. `choices` adds suggestions to text fields; `defaults` goes over the config's.
+
+    `answers` are the panel's pieces of html that tell what came of the form as it was when a button was pressed.
+    """
 
     def __init__(
         self,
@@ -32,6 +38,7 @@ class Form:
         self.panel = panel
         self.components: dict[str, Any] = {}
         self.faults: dict[str, Any] = {}
+        self.answers: list[Any] = []
         self._options = {path: (kind, default, about) for path, kind, default, about in walk_options(config)}
         self._defaults = defaults
         self._choices = choices or {}
@@ -72,6 +79,34 @@ class Form:
             self.components[path]: gr.update(value=value) for path, value in values.items() if path in self.components
         }
 
+    @property
+    def taken(self) -> list[Any]:
+        """What `take` updates."""
+        return [*self.outputs, *self.answers]
+
+    def take(self, values: Mapping[str, Any]) -> dict[Any, Any]:
+        """Filled from elsewhere; what was answered to the form as it was is gone."""
+        gone = {answer: compat.show(NOTHING) for answer in self.answers}
+        return {**self.fill(values), **self.show_faults([]), **gone}
+
+    @property
+    def once(self) -> list[Any]:
+        """What `spend` updates."""
+        return [widget for path, widget in self.components.items() if path.rpartition(".")[2] == ONCE]
+
+    def spend(self) -> dict[Any, Any]:
+        """To overwrite is allowed for one press: with the next, what this one makes would be lost unasked."""
+        return {widget: gr.update(value=False) for widget in self.once}
+
+    def wire_answers(self, checked: Iterable[str] = ()) -> None:
+        """From now on a change by the user marks all answers as old, and removes the fault of the field, unless that is
+        `checked` while it is typed."""
+        for path, widget in self.components.items():
+            if path in checked:
+                outdate(widget, self.answers)
+            else:
+                outdate(widget, self.answers, self.faults[path])
+
     def show_faults(self, faults: Iterable[Fault]) -> dict[Any, Any]:
         """Each fault under its field; fields without one are cleared."""
         by_path: dict[str, list[Fault]] = {}
@@ -81,6 +116,15 @@ class Form:
             component: compat.show_if_any(field_faults(by_path.get(path, [])))
             for path, component in self.faults.items()
         }
+
+
+def outdate(field: Any, answers: list[Any], fault: Any = None) -> None:
+    """From now on a change of the `field` by the user marks the `answers` as old, and removes its own `fault`."""
+    told = [*answers, *([fault] if fault else [])]
+    # Older gradio hands the outputs over as well.
+    js = f"(...told) => window.tiLab.outdate('{field.elem_id}', told.slice(0, {len(told)}), {len(answers)})"
+    # Not `input`: newer gradio leaves it out where text is deleted or pasted. The script knows who has made a change.
+    compat.on(field.change, None, told, told, js=js)
 
 
 def _widget(kind: type, value: Any, about: Option, suggestions: Sequence[str], elem_id: str, lines: int) -> Any:

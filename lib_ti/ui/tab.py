@@ -160,7 +160,9 @@ class _Page:
         return result
 
     def opened(self, data: dict[Any, Any]) -> dict[Any, Any]:
-        updates = {**self.panels.train.form.fill(self.app.submitted), **self.updates(data, {})}
+        # A tick to overwrite was for that run alone.
+        submitted = {path: value for path, value in self.app.submitted.items() if path != "embedding.overwrite"}
+        updates = {**self.panels.train.form.fill(submitted), **self.updates(data, {})}
         # By way of the script: this answer may be late, and what the user has typed by then must stay.
         values = [(field.value, updates.pop(field, {}).get("value", field.value)) for field in self.filled]
         return {**updates, self.machinery.filling: json.dumps(values)}

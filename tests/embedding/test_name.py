@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_ti.adapters.standalone import tokenizer
-from lib_ti.embedding.name import check_name, shadow_warnings
+from lib_ti.embedding.name import check_name, name_remark, shadow_warnings
 from lib_ti.errors import InvalidConfig
 
 
@@ -71,9 +71,16 @@ def test_any_text_is_judged(name: str) -> None:
     assert len(f"{name}.safetensors".encode()) < 255
 
 
-@pytest.mark.parametrize(("name", "warned"), [("cat", True), ("red cat", True), ("zxqv-cat", False), ("rtcat7", False)])
-def test_a_name_that_takes_over_ordinary_words_is_told(name: str, warned: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "warned"), [("cat", True), ("red cat", False), ("zxqv-cat", False), ("rtcat7", False)]
+)
+def test_a_name_that_takes_over_an_ordinary_word_is_warned_of(name: str, warned: bool) -> None:
     assert bool(shadow_warnings(name, Clip())) == warned  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "told"), [("cat", False), ("red cat", True), ("zxqv-cat", False), ("rtcat7", False)])
+def test_a_name_made_of_ordinary_words_is_a_quiet_remark_and_no_warning(name: str, told: bool) -> None:
+    assert ("is made of words" in name_remark(name, Clip())) == told  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,14 @@ def test_what_was_said_while_making_and_what_the_name_takes_over_is_told(tmp_pat
     assert made.values()["path"] == str(path)
 
 
+def test_a_name_of_ordinary_words_is_remarked_apart_from_the_warnings(tmp_path: Path) -> None:
+    embedding = Embedding("red moth", {"clip_l": torch.ones(2, 6)}, family="sd1")
+    made = report_result(embedding, tmp_path / "red moth.safetensors", ToyHost(tmp_path))
+    assert made.notes == ()
+    assert "is made of words that the model knows" in made.remark
+    assert made.values()["notes"] == [made.remark] == list(made.remarks)
+
+
 def test_copies_of_runs_that_lie_in_the_library_are_no_other_embeddings(tmp_path: Path) -> None:
     embedding = Embedding("zzmoth", {"clip_l": torch.ones(2, 6)}, family="sd1")
     run = tmp_path / "logs" / "2024-05-06" / "zzmoth"

@@ -74,10 +74,17 @@ class FakeHost:
 @dataclass(frozen=True)
 class FakePlan:
     config: TrainConfig
+    seed: int = 0
     warnings: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
-        return ("Model: demo (sd1, epsilon)", "Pictures: 8 (8 an epoch)", "Rate: 0.005 for updates 1 to 20", "no colon")
+        about = (
+            "Model: demo (sd1, epsilon)",
+            "Pictures: 8 (8 an epoch)",
+            "Rate: 0.005 for updates 1 to 20",
+            "no colon",
+        )
+        return (*about, f"Seed: {self.seed}")
 
 
 class FakePictures(PictureFolders):
@@ -109,7 +116,10 @@ class FakeApp(App):
         config: TrainConfig = run
         if config.data.folder == "empty":
             raise InvalidDataset([Fault("a<b>.png", "is broken"), Fault("data.template", "there is no template")])
-        return FakePlan(config)
+        name, embedding = config.embedding.name, config.embedding
+        if self.done.get(name) and not (embedding.resume or embedding.overwrite):
+            raise EmbeddingExists(f"{name}.safetensors exists and is trained.", "Resume, or overwrite.", name)
+        return FakePlan(config, config.run.seed if config.run.seed >= 0 else random.randrange(2**31))
 
     def train(self, run: Any, emit: Emit, control: Control) -> Path:
         plan = self.plan(run, emit)

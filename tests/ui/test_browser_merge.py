@@ -95,7 +95,7 @@ def test_the_demo_merges_inspects_and_hands_on(
             "selector => document.querySelector(selector)?.value === 'mix'", arg=field("train", "embedding.name")
         )
         press(page, "check")
-        page.wait_for_selector("#ti_lab_plan >> text=/from mix as it was created/")
+        page.wait_for_selector("#ti_lab_checked >> text=/from mix as it was created/")
         open_tab(page, "Library")
         page.click("#ti_lab_library [data-embedding='mix.safetensors']")
         page.wait_for_selector("#ti_lab_inspected .ti_lab_heat img:visible")

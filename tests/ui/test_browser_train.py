@@ -35,7 +35,7 @@ def test_a_run_from_create_to_finish(address: str, open_page: Open, shoot: Shoot
 
     page.fill(field("train", "optim.steps"), "1000")  # more than a busy machine gets through until Stop
     press(page, "check")
-    page.wait_for_selector("#ti_lab_plan table")
+    page.wait_for_selector("#ti_lab_checked table")
     shoot(page, f"{gradio_name}-check")
     press(page, "train")
     wait_state(page, "running")
@@ -166,7 +166,7 @@ def test_the_demo_is_trained_by_pressing_train(browser: Browser, open_page: Open
         created = made.read_bytes()
         open_tab(page, "Train")
         press(page, "check")
-        page.wait_for_selector("#ti_lab_plan table")
+        page.wait_for_selector("#ti_lab_checked table")
         shoot(page, "demo-2-check")
 
         page.fill(field("train", "optim.steps"), "60")

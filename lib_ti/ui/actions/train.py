@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lib_ti.app import App
@@ -29,8 +30,17 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """The seed that a Check has drawn for a form that asks for a random one, and that form's values."""
+
+    values: Mapping[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
 class Checked(Outcome):
     plan: Html = NOTHING
+    drawn: Drawn | None = None
 
 
 class Actions:
@@ -44,19 +54,24 @@ class Actions:
             return refused(error, CreateConfig)
         return Outcome(notices.results([result], wording.CREATED_NEXT), good=True)
 
-    def check(self, values: Mapping[str, Any]) -> Checked:
+    def check(self, values: Mapping[str, Any], drawn: Drawn | None = None) -> Checked:
+        """`drawn` by the Check before."""
+        drawn = drawn if drawn and drawn.values == values else Drawn(values, secrets.randbelow(2**31))
         try:
-            plan = self.app.plan(build_config(TrainConfig, values))
+            plan = self.app.plan(_with_seed(build_config(TrainConfig, values), values, drawn))
         except TIError as error:
             outcome = refused(error, TrainConfig)
             return Checked(outcome.html, outcome.faults)
-        return Checked(plan=run.plan(plan.lines(), plan.warnings, wording.CHECK_PASSED), good=True)
+        return Checked(plan=run.plan(plan.lines(), plan.warnings, wording.CHECK_PASSED), drawn=drawn, good=True)
 
-    def train(self, values: Mapping[str, Any], resume: bool) -> Outcome:
+    def train(self, values: Mapping[str, Any], resume: bool, drawn: Drawn | None = None) -> Outcome:
+        """With the seed that the Check before has `drawn` and shown, where nothing in the form has changed since."""
         try:
-            self.app.start_training(build_config(TrainConfig, {**values, "embedding.resume": resume}))
+            config = build_config(TrainConfig, {**values, "embedding.resume": resume})
+            self.app.start_training(_with_seed(config, values, drawn))
         except TIError as error:
             return refused(error, TrainConfig)
+        self.app.submitted |= {"run.seed": config.run.seed}  # as it was typed, for a page that is built anew
         return Outcome(good=True)
 
     def stop(self) -> None:
@@ -75,6 +90,12 @@ class Actions:
     def preview_now(self) -> None:
         if self.app.jobs.current:
             self.app.jobs.current.control.preview_now()
+
+
+def _with_seed(config: TrainConfig, values: Mapping[str, Any], drawn: Drawn | None) -> TrainConfig:
+    if config.run.seed >= 0 or drawn is None or drawn.values != values:
+        return config
+    return replace(config, run=replace(config.run, seed=drawn.seed))
 
 
 def refused(error: TIError, config: type) -> Outcome:

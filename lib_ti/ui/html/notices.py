@@ -39,8 +39,11 @@ def warnings(texts: Iterable[str]) -> Html:
 def results(files: Sequence[Result], next_: str) -> Html:
     """`next_` says what can be done now."""
     places = Html(", ").join(Html("<code>{}</code>").format(one.path) for one in files)
-    return Html('<section class="ti_lab_card"><p class="ti_lab_good">Saved to {}. {}</p>{}</section>').format(
-        places, next_, warnings(note for one in files for note in one.notes)
+    return Html('<section class="ti_lab_card"><p class="ti_lab_good">Saved to {}. {}</p>{}{}</section>').format(
+        places,
+        next_,
+        warnings(note for one in files for note in one.notes),
+        Html('<p class="ti_lab_soft">{}</p>').each(one.remark for one in files if one.remark),
     )
 
 

@@ -54,6 +54,8 @@ def build_create(defaults: Mapping[str, Any]) -> CreatePanel:
         with gr.Column(scale=4, min_width=280):
             compat.html(empty(wording.CREATE_INTRO))
             result = compat.html(elem_id=ids.part_id("created"))
+    form.answers = [result]
+    form.wire_answers()
     return CreatePanel(form, starts, create, result)
 
 
@@ -67,10 +69,12 @@ def wire_create(panel: CreatePanel, actions: Actions, train: Form) -> None:
         outcome = actions.create(values)
         updates = {panel.result: compat.show(outcome.html), **panel.form.show_faults(outcome.faults)}
         if outcome.good:
-            updates |= train.fill({theirs: values[ours] for ours, theirs in SAME_AS_TRAIN.items()})
+            # Overwriting would begin with the initialization text instead of with what was created.
+            same = {theirs: values[ours] for ours, theirs in SAME_AS_TRAIN.items()}
+            updates |= panel.form.spend() | train.take({**same, "embedding.overwrite": False})
         return updates
 
     source = panel.form.components["source"]
     compat.on(source.change, show_start, {source}, list(panel.starts.values()))
-    outputs = [panel.result, *panel.form.faults.values(), *train.components.values()]
+    outputs = [panel.result, *panel.form.faults.values(), *panel.form.once, *train.taken]
     compat.on(panel.create.click, create, panel.form.inputs, outputs, queue=True)

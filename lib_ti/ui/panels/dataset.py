@@ -11,7 +11,7 @@ import gradio as gr
 from lib_ti.config.dataset import FILE_NAMES, DatasetConfig
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.dataset import DatasetActions
-from lib_ti.ui.form import Form, small_button
+from lib_ti.ui.form import Form, outdate, small_button
 from lib_ti.ui.html.markup import NOTHING
 from lib_ti.ui.html.notices import heading
 from lib_ti.ui.refresh import Refresh
@@ -77,6 +77,8 @@ def build_dataset(defaults: Mapping[str, Any], captioners: list[str]) -> Dataset
         with gr.Column(scale=7, min_width=280, elem_id=ids.part_id("dataset_run")):
             progress = compat.html(elem_id=ids.part_id("prepared"))
             shown = _build_album(defaults)
+    form.answers = [notice]
+    form.wire_answers()
     return DatasetPanel(form, steps, prepare, stop, notice, progress, shown)
 
 
@@ -154,13 +156,14 @@ def wire_dataset(
 
     def prepare(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.prepare(form.values(data))
-        return {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults), **refresh(data)}
+        told = {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults)}
+        return {**told, **(form.spend() if outcome.good else {}), **refresh(data)}
 
     def stop(data: dict[Any, Any]) -> dict[Any, Any]:
         actions.stop()
         return refresh(data)
 
-    everything = list(dict.fromkeys([*refresh.outputs, panel.notice, *form.faults.values()]))
+    everything = list(dict.fromkeys([*refresh.outputs, panel.notice, *form.faults.values(), *form.once]))
     compat.on(panel.prepare.click, prepare, form.inputs | refresh.inputs, everything)
     compat.on(panel.stop.click, stop, refresh.inputs, refresh.outputs)
     for step, column in panel.steps.items():
@@ -184,7 +187,7 @@ def _wire_album(
         return {panel.validation: compat.show_if_any(html)}
 
     def train_here(data: dict[Any, Any]) -> dict[Any, Any]:
-        return {**train.fill({"data.folder": data[panel.folder]}), **go_to("train")}
+        return {**train.take({"data.folder": data[panel.folder]}), **go_to("train")}
 
     def turn(by: int) -> compat.Action:
         return lambda data: {panel.album: compat.show(actions.turn(str(data[panel.report] or ""), by).html)}
@@ -195,7 +198,10 @@ def _wire_album(
     for event in (panel.show.click, panel.folder.submit):
         compat.on(event, show, {panel.folder}, [panel.album, panel.validation], queue=True)
     compat.on(panel.validate.click, validate, {panel.folder} | train.inputs, [panel.validation], queue=True)
-    compat.on(panel.train_here.click, train_here, {panel.folder}, [train.components["data.folder"], *go_to("train")])
+    compat.on(panel.train_here.click, train_here, {panel.folder}, [*train.taken, *go_to("train")])
+    about = [widget for path, widget in train.components.items() if path.startswith("data.")]
+    for field in (panel.folder, train.components["embedding.name"], *about):
+        outdate(field, [panel.validation])
     for button, action, read in (
         (panel.previous, turn(-1), READ_ALBUM),
         (panel.next, turn(1), READ_ALBUM),

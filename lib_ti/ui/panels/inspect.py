@@ -33,6 +33,7 @@ class InspectPanel:
     tokens: Any
     origin: Any
     offered: Any
+    looked: Any
     remake: RemakePanel
 
     @property
@@ -42,8 +43,8 @@ class InspectPanel:
 
     @property
     def seen(self) -> list[Any]:
-        """What is new with every inspection; `offered` holds what remakes a file."""
-        return [self.result, self.tokens, self.edit, self.origin, self.offered, *self.remake.shown]
+        """What is new with every inspection; `offered` holds what remakes the file that was `looked` at."""
+        return [self.result, self.tokens, self.edit, self.origin, self.offered, self.looked, *self.remake.shown]
 
 
 def build_inspect() -> InspectPanel:
@@ -68,8 +69,11 @@ def build_inspect() -> InspectPanel:
             remake = build_remake("again", wording.REMAKE)
         tokens = compat.html(elem_id=ids.part_id("tokens"))
         result = compat.html(empty(wording.INSPECT_INTRO), elem_id=ids.part_id("inspected"))
-        expression = gr.State("")
-    return InspectPanel(form, sources, inspect, decompose, edit, expression, result, tokens, origin, offered, remake)
+        expression, looked = gr.State(""), gr.State("")
+    form.answers = [result, tokens, origin]
+    form.wire_answers()
+    shown = (expression, result, tokens, origin, offered, looked)
+    return InspectPanel(form, sources, inspect, decompose, edit, *shown, remake)
 
 
 def show_files(panel: InspectPanel, actions: EmbeddingActions) -> dict[Any, Any]:
@@ -85,17 +89,18 @@ def open_file(panel: InspectPanel, actions: EmbeddingActions, path: str) -> dict
         **panel.form.fill({"source": "embedding", "file": path}),
         **panel.form.show_faults(outcome.faults),
         **_show_source(panel, "embedding"),
-        **_show_seen(panel, outcome),
+        **_show_seen(panel, outcome, path),
     }
 
 
-def _show_seen(panel: InspectPanel, outcome: Inspected) -> dict[Any, Any]:
+def _show_seen(panel: InspectPanel, outcome: Inspected, file: str) -> dict[Any, Any]:
     return {
         panel.result: compat.show(outcome.html),
         panel.tokens: compat.show(NOTHING),
         panel.edit: gr.update(visible=False),
         panel.origin: compat.show_if_any(outcome.origin),
         panel.offered: gr.update(visible=outcome.remake),
+        panel.looked: file,
         **panel.remake.show(Outcome()),
     }
 
@@ -109,14 +114,15 @@ def wire_inspect(
 ) -> None:
     """`go_to` gives the update that shows another panel."""
     form = panel.form
-    source, expression = form.components["source"], merge.components["expression"]
+    source = form.components["source"]
 
     def show_source(data: dict[Any, Any]) -> dict[Any, Any]:
         return _show_source(panel, data[source])
 
     def inspect(data: dict[Any, Any]) -> dict[Any, Any]:
-        outcome = actions.inspect(form.values(data))
-        return {**_show_seen(panel, outcome), **form.show_faults(outcome.faults)}
+        values = form.values(data)
+        outcome = actions.inspect(values)
+        return {**_show_seen(panel, outcome, str(values["file"])), **form.show_faults(outcome.faults)}
 
     def decompose(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.decompose(form.values(data))
@@ -128,19 +134,20 @@ def wire_inspect(
         }
 
     def remake_files(data: dict[Any, Any]) -> dict[Any, Any]:
-        outcome, new = actions.remake.one(str(data[form.components["file"]]), panel.remake.form.values(data))
+        outcome, new = actions.remake.one(data[panel.looked], panel.remake.form.values(data))
         updates = open_file(panel, actions, str(new)) if new else {}
         return {**updates, panel.offered: gr.update(visible=True), **panel.remake.show(outcome)}
 
     def edit(data: dict[Any, Any]) -> dict[Any, Any]:
-        return {expression: gr.update(value=data[panel.expression]), **go_to("merge")}
+        return {**merge.take({"expression": data[panel.expression]}), **go_to("merge")}
 
     faults = list(form.faults.values())
     compat.on(source.change, show_source, {source}, list(panel.sources.values()))
     compat.on(panel.inspect.click, inspect, form.inputs, [*panel.seen, *faults], queue=True)
-    file = {form.components["file"]}
-    compat.on(panel.remake.make.click, remake_files, panel.remake.form.inputs | file, panel.opened, queue=True)
+    compat.on(
+        panel.remake.make.click, remake_files, panel.remake.form.inputs | {panel.looked}, panel.opened, queue=True
+    )
     compat.on(
         panel.decompose.click, decompose, form.inputs, [panel.tokens, panel.expression, panel.edit, *faults], queue=True
     )
-    compat.on(panel.edit.click, edit, {panel.expression}, [expression, *go_to("merge")])
+    compat.on(panel.edit.click, edit, {panel.expression}, [*merge.taken, *go_to("merge")])

@@ -66,14 +66,13 @@ def wire_library(panel: LibraryPanel, actions: EmbeddingActions, tab: Any, refre
 
     def remake_files(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.remake.start(str(data[panel.typed] or ""), panel.remake.form.values(data))
-        shown = panel.remake.form.show_faults(outcome.faults)
-        return {**shown, **(refresh(data) if outcome.good else {panel.remake.result: compat.show(outcome.html)})}
+        return {**panel.remake.tell(outcome), **(refresh(data) if outcome.good else {})}
 
     def stop(data: dict[Any, Any]) -> dict[Any, Any]:
         actions.remake.stop()
         return refresh(data)
 
-    everything = list(dict.fromkeys([*panel.remake.shown, *refresh.outputs]))
+    everything = list(dict.fromkeys([*panel.remake.told, *refresh.outputs]))
     compat.on(panel.remake.make.click, remake_files, panel.remake.form.inputs | refresh.inputs, everything)
     compat.on(panel.remake.stop.click, stop, refresh.inputs, refresh.outputs)
     compat.on(panel.typed.change, show(quick=True), {panel.typed}, [panel.shown], typing=True)

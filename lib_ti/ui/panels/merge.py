@@ -17,6 +17,8 @@ from lib_ti.ui.html.notices import empty
 
 SAME_AS_TRAIN = {"folder": "save.folder", "format": "save.format"}
 """Merge's fields that mean the same as Train's, beside the name."""
+CHECKED = ("expression", "arc_to")
+"""What is checked while it is typed."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def build_merge(defaults: Mapping[str, Any]) -> MergePanel:
                 use = compat.button(wording.USE_FOR_TRAINING, interactive=False, size="sm", elem_id=ids.part_id("use"))
         result = compat.html(empty(wording.MERGE_INTRO), elem_id=ids.part_id("merged"))
         saved = gr.State({})
+    form.answers = [result]
+    form.wire_answers(checked=CHECKED)
     return MergePanel(form, checked, merge, look, explain, use, saved, result)
 
 
@@ -65,8 +69,7 @@ def wire_merge(
 ) -> None:
     """`go_to` gives the update that shows another panel."""
     form = panel.form
-    expressions = [form.components[path] for path in ("expression", "arc_to")]
-    carets = [form.faults[path] for path in ("expression", "arc_to")]
+    expressions, carets = [form.components[path] for path in CHECKED], [form.faults[path] for path in CHECKED]
 
     def check(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = actions.check(*(str(data[expression] or "") for expression in expressions))
@@ -81,8 +84,8 @@ def wire_merge(
             same = {theirs: values[ours] for ours, theirs in SAME_AS_TRAIN.items()}
             # Overwriting would begin with the initialization text instead of with what was merged.
             updates[panel.saved] = {**same, "embedding.name": outcome.name, "embedding.overwrite": False}
-            updates[panel.use] = gr.update(interactive=True)
-        return updates
+            updates |= form.spend()
+        return {**updates, panel.use: gr.update(interactive=outcome.good)}
 
     def show(action: Callable[[Mapping[str, Any]], Outcome]) -> compat.Action:
         def shown(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -92,12 +95,13 @@ def wire_merge(
         return shown
 
     def use(data: dict[Any, Any]) -> dict[Any, Any]:
-        return {**train.fill(data[panel.saved]), **go_to("train")}
+        return {**train.take(data[panel.saved]), **go_to("train")}
 
     faults = list(form.faults.values())
     for expression in expressions:
         compat.on(expression.change, check, set(expressions), [panel.checked, *carets], typing=True)
-    compat.on(panel.merge.click, merge, form.inputs, [panel.result, panel.saved, panel.use, *faults], queue=True)
+    merged = [panel.result, panel.saved, panel.use, *faults, *form.once]
+    compat.on(panel.merge.click, merge, form.inputs, merged, queue=True)
     for button, action in ((panel.look, actions.preview), (panel.explain, actions.explain)):
         compat.on(button.click, show(action), form.inputs, [panel.result, *faults], queue=True)
-    compat.on(panel.use.click, use, {panel.saved}, [*train.components.values(), *go_to("train")])
+    compat.on(panel.use.click, use, {panel.saved}, [*train.taken, *go_to("train")])

@@ -11,6 +11,7 @@ from lib_ti.config.embeddings import RemakeConfig
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.train import Outcome
 from lib_ti.ui.form import Form
+from lib_ti.ui.html.markup import NOTHING
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,28 @@ class RemakePanel:
     form: Form
     make: Any
     stop: Any
+    notice: Any
     result: Any
+
+    @property
+    def told(self) -> list[Any]:
+        """What `tell` updates."""
+        return [self.notice, *self.form.faults.values(), *self.form.once]
+
+    def tell(self, outcome: Outcome) -> dict[Any, Any]:
+        """Why nothing could be begun, if so."""
+        refusal, spent = (NOTHING, self.form.spend()) if outcome.good else (outcome.html, {})
+        return {self.notice: compat.show_if_any(refusal), **self.form.show_faults(outcome.faults), **spent}
 
     @property
     def shown(self) -> list[Any]:
         """What `show` updates."""
-        return [self.result, *self.form.faults.values()]
+        return [self.result, *self.told]
 
     def show(self, outcome: Outcome) -> dict[Any, Any]:
-        return {self.result: compat.show_if_any(outcome.html), **self.form.show_faults(outcome.faults)}
+        """What came of it, good or bad."""
+        result = outcome.html if outcome.good else NOTHING
+        return {self.result: compat.show_if_any(result), **self.tell(outcome)}
 
 
 def build_remake(panel: str, label: str, job: bool = False) -> RemakePanel:
@@ -37,4 +51,8 @@ def build_remake(panel: str, label: str, job: bool = False) -> RemakePanel:
         make = compat.button(label, size="sm", elem_id=ids.part_id(f"make_{panel}"))
         about: dict[str, Any] = {"interactive": False, "visible": job, "size": "sm"}
         stop = compat.button(wording.STOP, elem_id=ids.part_id(f"stop_{panel}"), **about)
-    return RemakePanel(form, make, stop, compat.html(visible=job, elem_id=ids.part_id(f"made_{panel}")))
+    notice = compat.html(visible=False, elem_id=ids.part_id(f"not_made_{panel}"))
+    result = compat.html(visible=job, elem_id=ids.part_id(f"made_{panel}"))
+    form.answers = [notice] if job else [notice, result]
+    form.wire_answers()
+    return RemakePanel(form, make, stop, notice, result)

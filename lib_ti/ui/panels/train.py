@@ -11,8 +11,9 @@ import gradio as gr
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.ui import compat, ids, wording
-from lib_ti.ui.actions.train import Actions, preview_schedule
+from lib_ti.ui.actions.train import Actions, Outcome, preview_schedule
 from lib_ti.ui.form import Form, small_button
+from lib_ti.ui.html.markup import NOTHING, Html
 from lib_ti.ui.refresh import Refresh
 from lib_ti.ui.view import PARTS
 
@@ -25,17 +26,14 @@ NUMBERS = {
 }
 
 
-def add_txt2img_button(form: Form) -> None:
-    """The style sheet hides it where there is no txt2img. The script's answer comes in place of the preview prompt."""
-    button = compat.button(wording.READ_TXT2IMG, size="sm", elem_id=ids.part_id("txt2img_button"))
+def wire_txt2img(button: Any, form: Form) -> None:
+    """The script's answer comes in place of the preview prompt."""
     prompt = form.components["preview.prompt"]
-    fields = ["preview.prompt", "preview.negative", "preview.sampler", *NUMBERS.values()]
-    outputs = [form.components[path] for path in fields]
 
     def fill(data: dict[Any, Any]) -> dict[Any, Any]:
-        return form.fill(read_txt2img(str(data[prompt] or "{}")))
+        return form.take(read_txt2img(str(data[prompt] or "{}")))
 
-    compat.on(button.click, fill, {prompt}, outputs, js="() => [window.tiLab.txt2img()]")
+    compat.on(button.click, fill, {prompt}, form.taken, js="() => [window.tiLab.txt2img()]")
 
 
 def read_txt2img(report: str) -> dict[str, Any]:
@@ -94,9 +92,14 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True)
 class TrainPanel:
+    """`checked` is the plan that Check shows, and `drawn` the seed that is in it."""
+
     form: Form
     schedule: Any
+    txt2img: Any
     notice: Any
+    checked: Any
+    drawn: Any
     parts: dict[str, Any]
     train: Any
     resume: Any
@@ -119,13 +122,18 @@ def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers:
     notice = compat.html(visible=False, elem_id=ids.part_id("notice"))
     with gr.Row(elem_id=ids.part_id("train_panel")):
         with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("settings")):
-            schedule = _build_settings(form)
+            schedule, txt2img = _build_settings(form)
         with gr.Column(scale=6, min_width=280, elem_id=ids.part_id("run")):
+            checked = compat.html(visible=False, elem_id=ids.part_id("checked"))
             shown = {name: compat.html(elem_id=ids.part_id(name)) for name in PARTS if name != "model"}
-    return TrainPanel(form, schedule, notice, shown, train, resume, check, stop, pause, save_now, preview_now)
+    form.answers = [notice, checked]
+    form.wire_answers(checked=["optim.lr"])
+    seen = (schedule, txt2img, notice, checked, gr.State(None), shown)
+    return TrainPanel(form, *seen, train, resume, check, stop, pause, save_now, preview_now)
 
 
-def _build_settings(form: Form) -> Any:
+def _build_settings(form: Form) -> tuple[Any, Any]:
+    """Where the schedule is shown, and the button for txt2img, which the style sheet hides where there is none."""
     form.row("embedding.name", "embedding.vectors")
     form.field("embedding.init")
     form.field("data.folder")
@@ -142,8 +150,8 @@ def _build_settings(form: Form) -> Any:
             for row in rows:
                 form.row(*row)
             if title == "Previews":
-                add_txt2img_button(form)
-    return schedule
+                txt2img = compat.button(wording.READ_TXT2IMG, size="sm", elem_id=ids.part_id("txt2img_button"))
+    return schedule, txt2img
 
 
 def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
@@ -152,18 +160,21 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
 
     def start(resume: bool) -> compat.Action:
         def action(data: dict[Any, Any]) -> dict[Any, Any]:
-            outcome = actions.train(form.values(data), resume)
+            outcome = actions.train(form.values(data), resume, data[panel.drawn])
+            spent = {**form.spend(), panel.drawn: None} if outcome.good else {}
             # The refresh comes last: a job that failed at once has faults of its own to show.
-            return {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults), **refresh(data)}
+            return {**tell(outcome), **spent, **refresh(data)}
 
         return action
 
     def check(data: dict[Any, Any]) -> dict[Any, Any]:
-        outcome = actions.check(form.values(data))
-        updates = {panel.notice: compat.show_if_any(outcome.html), **form.show_faults(outcome.faults)}
-        if outcome.plan:
-            updates[panel.parts["plan"]] = compat.show(outcome.plan)
-        return updates
+        outcome = actions.check(form.values(data), data[panel.drawn])
+        return {**tell(outcome, outcome.plan), panel.drawn: outcome.drawn}
+
+    def tell(outcome: Outcome, plan: Html = NOTHING) -> dict[Any, Any]:
+        """In the place of whatever was told before."""
+        told = {panel.notice: compat.show_if_any(outcome.html), panel.checked: compat.show_if_any(plan)}
+        return {**told, **form.show_faults(outcome.faults)}
 
     def control(action: Callable[[], None]) -> compat.Action:
         def pressed(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -177,10 +188,12 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
         fault = form.show_faults(outcome.faults)[form.faults["optim.lr"]]
         return {panel.schedule: compat.show(outcome.html), form.faults["optim.lr"]: fault}
 
-    everything = list(dict.fromkeys([*refresh.outputs, panel.notice, *faults]))
-    compat.on(panel.train.click, start(resume=False), form.inputs | refresh.inputs, everything)
-    compat.on(panel.resume.click, start(resume=True), form.inputs | refresh.inputs, everything)
-    compat.on(panel.check.click, check, form.inputs, [panel.notice, panel.parts["plan"], *faults], queue=True)
+    told, asked = [*form.answers, panel.drawn, *faults], form.inputs | {panel.drawn}
+    everything = list(dict.fromkeys([*refresh.outputs, *told, *form.once]))
+    compat.on(panel.train.click, start(resume=False), asked | refresh.inputs, everything)
+    compat.on(panel.resume.click, start(resume=True), asked | refresh.inputs, everything)
+    compat.on(panel.check.click, check, asked, told, queue=True)
+    wire_txt2img(panel.txt2img, form)
     for button, action in (
         (panel.stop, actions.stop),
         (panel.pause, actions.pause_or_continue),
