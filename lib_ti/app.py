@@ -15,6 +15,7 @@ from lib_ti.errors import Busy, HostError
 from lib_ti.events import Emit, Warned, ignore
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
 from lib_ti.jobs.job import Job, Jobs
+from lib_ti.known_embeddings import KnownEmbeddings
 from lib_ti.library_job import LibraryJob
 from lib_ti.picture_folders import PictureFolders
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from PIL.Image import Image
 
     from lib_ti.embedding.embedding import Embedding as Embedding
-    from lib_ti.expression.evaluate import Dictionary
     from lib_ti.inspect.facts import Decomposition as Decomposition
     from lib_ti.inspect.facts import RowPair as RowPair
     from lib_ti.inspect.facts import Sameness as Sameness
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.inspect.line import Line as Line
     from lib_ti.library.conversion import Conversion
     from lib_ti.library.listing import Entry as Entry
-    from lib_ti.library.listing import FolderEmbeddings, Library
     from lib_ti.library.result import Result as Result
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.vectors import Placed
@@ -80,11 +79,7 @@ class App:
         self.pictures = PictureFolders(host)
         self.library_job = LibraryJob(host, self.library, self.remake)
         self.submitted: dict[str, Any] = {}
-        # Kept from one request to the next. Pages, API and job are threads of their own: a whole is put in place, and what was
-        # looked at is what is used.
-        self._words: tuple[tuple[str, ...], Dictionary] | None = None
-        self._library: Library | None = None
-        self._known: tuple[list[Entry], ModelInfo, FolderEmbeddings] | None = None
+        self._known = KnownEmbeddings(host)
 
     def model(self) -> ModelInfo:
         """The loaded model. Raises HostError while the chosen one is not loaded: to look at it is no reason to load it."""
@@ -150,8 +145,8 @@ class App:
         """
         from lib_ti.merge.check import check_expression
 
-        known = self._known_embeddings(quick=True)
-        return check_expression(text, self.host.model(), known.headers, self._dictionary(known))
+        known = self._known.by_name(quick=True)
+        return check_expression(text, self.host.model(), known.headers, self._known.dictionary(known))
 
     def merge(self, config: MergeConfig) -> list[Result]:
         """Evaluate an expression on the loaded model, edit the result, and save it; prompts know it at once.
@@ -174,8 +169,8 @@ class App:
         from lib_ti.library.result import make_known
         from lib_ti.merge.build import save_merge
 
-        known = self._known_embeddings()
-        words, library = self._dictionary(known), self.host.embeddings_folder()
+        known = self._known.by_name()
+        words, library = self._known.dictionary(known), self.host.embeddings_folder()
         results = save_merge(self.host, config, self.embeddings_folder(config.folder), known, words, library)
         notes = make_known(self.host)
         return [result.noted(*notes) for result in results]
@@ -192,8 +187,8 @@ class App:
         from lib_ti.merge.build import build_edited
         from lib_ti.merge.edits import fit_to_chunk
 
-        known = self._known_embeddings()
-        merged = build_edited(self.host, config, known, self._dictionary(known))
+        known = self._known.by_name()
+        merged = build_edited(self.host, config, known, self._known.dictionary(known))
         if config.over == "refuse":
             return [merged]
         return fit_to_chunk(merged, "crop" if config.over == "crop" else "split")
@@ -213,7 +208,7 @@ class App:
         from lib_ti.remake import remake_files
 
         try:
-            yield from remake_files(self.host, paths, config, self._known_embeddings())
+            yield from remake_files(self.host, paths, config, self._known.by_name())
         finally:
             make_known(self.host)
 
@@ -240,7 +235,7 @@ class App:
 
         if not isinstance(source, str):
             return inspect_embedding(self._loaded(source), self.host, by, nearest)
-        return inspect_typed(source, self.host, self._known_embeddings(), by, nearest)
+        return inspect_typed(source, self.host, self._known.by_name(), by, nearest)
 
     def draw_heatmap(self, inspection: Inspection, dark: bool = False) -> bytes:
         """The vectors as a heat map with bars: the bytes of a PNG, on a light or a `dark` ground. Raises TIError without matplotlib."""
@@ -300,7 +295,7 @@ class App:
         """
         from lib_ti.inspect.decompose import decompose
 
-        return decompose(self._embedding(source), self.host, self._dictionary(self._known_embeddings()), most)
+        return decompose(self._embedding(source), self.host, self._known.dictionary(self._known.by_name()), most)
 
     def convert(self, sources: Sequence[Path], config: ConvertConfig) -> Conversion:
         """Files and folders into another form, and to another family if one is named.
@@ -316,7 +311,7 @@ class App:
         from lib_ti.library.conversion import convert_files
         from lib_ti.merge.vectors import clip_g_of
 
-        known, words = self._known_embeddings(), config.clip_g
+        known, words = self._known.by_name(), config.clip_g
         second = ClipG(words, lambda rows: clip_g_of(words, rows, self.host, known)) if words else None
         out = self.embeddings_folder(config.folder)
         return convert_files(sources, config.form, out, config.wanted_family, second, config.overwrite)
@@ -334,7 +329,7 @@ class App:
         """
         from lib_ti.library.listing import filter_entries
 
-        return filter_entries(self._entries(self.embeddings_folder(folder), quick), typed)
+        return filter_entries(self._known.entries(self.embeddings_folder(folder), quick), typed)
 
     def entry(self, path: Path) -> Entry:
         """What the header of one file tells; a fault is told in the entry."""
@@ -446,8 +441,8 @@ class App:
             return self.host.generate(request)
         from lib_ti.merge.vectors import evaluate_prompts
 
-        known = self._known_embeddings()
-        return self.host.generate(*evaluate_prompts(request, self.host, known, self._dictionary(known)))
+        known = self._known.by_name()
+        return self.host.generate(*evaluate_prompts(request, self.host, known, self._known.dictionary(known)))
 
     def place_expressions(self, prompts: Sequence[str]) -> tuple[list[str], Placed]:
         """For a host that makes its pictures itself: `prompts` with words in place of their expressions, and what these words
@@ -455,8 +450,8 @@ class App:
         """
         from lib_ti.merge.vectors import place_expressions
 
-        known = self._known_embeddings()
-        return place_expressions(prompts, self.host, known, self._dictionary(known))
+        known = self._known.by_name()
+        return place_expressions(prompts, self.host, known, self._known.dictionary(known))
 
     def count_rows(self, expression: str) -> int:
         """Of the result of an expression, which is not computed. Raises InvalidText."""
@@ -475,29 +470,4 @@ class App:
 
         if not isinstance(source, str):
             return self._loaded(source).fit_to(self.host.model())
-        return build_embedding(parse_expression(source), source, self.host, self._known_embeddings())
-
-    def _entries(self, folder: Path, quick: bool = False) -> list[Entry]:
-        from lib_ti.library.listing import Library
-
-        self._library = self._library or Library()
-        return self._library.entries(folder, self.host.log_folder(), quick)
-
-    def _known_embeddings(self, quick: bool = False) -> FolderEmbeddings:
-        """By name; `quick` gives the same as last time where neither the model nor the folder has changed."""
-        from lib_ti.library.listing import FolderEmbeddings
-
-        entries, model = self._entries(self.host.embeddings_folder(), quick), self.host.model()
-        kept = self._known
-        if kept is None or kept[0] is not entries or kept[1] != model:
-            kept = self._known = entries, model, FolderEmbeddings(entries, model)
-        return kept[2]
-
-    def _dictionary(self, known: FolderEmbeddings) -> Dictionary:
-        """Kept while the names stay the same, for reading them takes longer than all the rest of a check."""
-        from lib_ti.expression.evaluate import Dictionary
-
-        kept = self._words
-        if kept is None or kept[0] != known.names:
-            kept = self._words = known.names, Dictionary(self.host.tokenize, known.names)
-        return kept[1]
+        return build_embedding(parse_expression(source), source, self.host, self._known.by_name())

@@ -27,7 +27,9 @@ def resolve(*more: str) -> dict[str, str]:
     command += ["--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate", "--quiet"]
     # What builds the project, and links it into the environment, is installed as well: pip would fetch it past all hashes.
     command += ["--constraint", "constraints.txt", *more, "pyproject.toml", "-"]
-    found = subprocess.run(command, input="hatchling\neditables\n", cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        command, input="hatchling\neditables\n", cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     blocks = re.findall(r"^[^\s-].*\n(?:    .*\n)+", found, re.MULTILINE)
     return {re.split(r"[ ;\\]", block)[0]: block for block in blocks if "== 'emscripten'" not in block}
 

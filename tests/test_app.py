@@ -101,13 +101,13 @@ def test_expressions_read_in_another_thread_meanwhile_do_not_mix(app: App) -> No
 
     class Names(tuple[str, ...]):
         def __ne__(self, other: object) -> bool:
-            app._dictionary(FolderEmbeddings([], app.model()))  # as another thread would, between look and use
+            app._known.dictionary(FolderEmbeddings([], app.model()))  # as another thread would, between look and use
             return tuple(self) != other
 
-    known = app._known_embeddings()
-    app._dictionary(known)
+    known = app._known.by_name()
+    app._known.dictionary(known)
     known.names = Names(known.names)
-    assert app._dictionary(known).read("first") == ["first"]
+    assert app._known.dictionary(known).read("first") == ["first"]
 
 
 class Stubborn(ToyHost):
