@@ -18,9 +18,19 @@ Anything else that is raised is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+
+UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Signs that a name of a file or a text in it may hold, and that change what stands around them: those that a terminal obeys,
+those that turn the direction of writing, and halves of characters, which cannot even be printed."""
+
+
+def visible(text: str) -> str:
+    """As it may be shown to people: each such sign is a question mark. Lines and tabs stay."""
+    return UNSEEN.sub("?", text.replace("\r\n", "\n"))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from lib_ti.errors import (
     TrainingFailed,
     UnsupportedModel,
     faults_of,
+    visible,
 )
 
 WRONG, UNKNOWN, CONFLICT, NO_MODEL, NO_ENTRY, NOT_JSON, FAILED = 422, 404, 409, 503, 401, 415, 500
@@ -52,7 +53,8 @@ MEANINGS = {
 class Told(BaseModel):
     # No docstring: pydantic 1 would show it in /docs for all that have none.
     def __init__(self, **values: Any) -> None:
-        super().__init__(**plain(values))
+        told = plain(values)
+        super().__init__(**{key: visible(text) if isinstance(text, str) else text for key, text in told.items()})
 
 
 class FaultAnswer(Told):

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from lib_ti.control import Control
+from lib_ti.errors import UNSEEN, visible
 from lib_ti.events import (
     Event,
     Failed,
@@ -82,7 +83,7 @@ class Console:
 
     def _say(self, text: str) -> None:
         self._wipe_status()
-        tqdm.write(text, file=self._out)
+        tqdm.write(visible(text), file=self._out)
         self._out.flush()
 
     def _status(self, event: Status) -> None:
@@ -92,7 +93,7 @@ class Console:
                 self._say(event.text)
         elif self._bar is None:
             self._wipe_status()
-            self._bar_stream.write(event.text)
+            self._bar_stream.write(visible(event.text))
             self._bar_stream.flush()
             self._status_width = len(event.text)
 
@@ -138,7 +139,7 @@ class JsonLines:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Finished):
             self.finished = event
-        print(json.dumps(event_values(event), ensure_ascii=False), file=self._out, flush=True)
+        print(json_line(event_values(event)), file=self._out, flush=True)
 
     def close(self) -> None:
         pass
@@ -147,6 +148,12 @@ class JsonLines:
 def event_values(event: Event) -> dict[str, Any]:
     """The event's fields as JSON knows them: paths as text, numbers that are not finite as null."""
     return {"event": type(event).__name__, **_plain(asdict(event))}
+
+
+def json_line(value: Any) -> str:
+    """One line. What is no number becomes null, and signs that a terminal would obey are escaped: programs get them as they are."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    return UNSEEN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def _plain(value: Any) -> Any:
@@ -221,10 +228,15 @@ def stopping_gently(control: Control, after: str = "this update, then saving") -
         yield
 
 
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """A line, or several, for people: every command prints by this, for names of files may hold anything."""
+    print(visible(text), file=stream, flush=True)
+
+
 def say(text: str) -> None:
     """On standard error, past Python's buffers: a signal may come in the middle of a print. The terminal may be gone."""
     with suppress(OSError):
-        os.write(2, f"\n{text}\n".encode())
+        os.write(2, f"\n{visible(text)}\n".encode())
 
 
 class Outlasting:

@@ -1,11 +1,11 @@
 """`convert`: embedding files and folders into another form, or to the other family."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from lib_ti.cli.console import json_line, tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.embeddings import ConvertConfig
@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
 
         done = convert_files(args.files, config.form, args.out, config.wanted_family, overwrite=config.overwrite)
     if args.json:
-        print(json.dumps(asdict(done), ensure_ascii=False, default=str))
+        tell(json_line(asdict(done)))
     else:
         for one in done.written:
-            print("  ".join([f"{one.source} -> {one.target}", *one.notes]))
+            tell("  ".join([f"{one.source} -> {one.target}", *one.notes]))
         for fault in done.faults:
-            print(f"Error: {fault}", file=sys.stderr)
-        print(f"{len(done.written)} written, {len(done.faults)} not")
+            tell(f"Error: {fault}", sys.stderr)
+        tell(f"{len(done.written)} written, {len(done.faults)} not")
     return 2 if done.faults else 0

@@ -1,9 +1,9 @@
 """`create`: a new embedding from words, another file, zeros or at random."""
 
 import argparse
-import json
 import sys
 
+from lib_ti.cli.console import json_line, tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.embeddings import CreateConfig
@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> int:
         config = build_config(CreateConfig, values)  # before the model is read, which takes longer
         result = open_app(args, args.out).create(config)
     if args.json:
-        print(json.dumps(result.values(), ensure_ascii=False))
+        tell(json_line(result.values()))
         return 0
     for note in result.remarks:
-        print(f"Note: {note}", file=sys.stderr)
-    print(f"Saved embedding: {result.path}")
+        tell(f"Note: {note}", sys.stderr)
+    tell(f"Saved embedding: {result.path}")
     return 0

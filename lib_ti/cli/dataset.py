@@ -4,12 +4,12 @@ import argparse
 import sys
 from typing import Any
 
-from lib_ti.cli.console import STOPPED, JsonLines, Outlasting, stopping_gently
+from lib_ti.cli.console import STOPPED, JsonLines, Outlasting, stopping_gently, tell
 from lib_ti.cli.flags import add_any_setting, add_flags, faults_by_flag, given_settings
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.options import build_config
 from lib_ti.control import Control
-from lib_ti.errors import TIError
+from lib_ti.errors import TIError, visible
 from lib_ti.events import Event, Failed, Finished, Saved, Status, Warned
 from lib_ti.picture_folders import PictureFolders
 
@@ -89,16 +89,16 @@ class Lines:
         self._show(event.text if isinstance(event, Status) else "")
         match event:
             case Warned():
-                print(f"Warning: {event.text}")
+                tell(f"Warning: {event.text}")
             case Saved():
-                print(f"{event.step} {event.kind} written to {event.path}")
+                tell(f"{event.step} {event.kind} written to {event.path}")
             case Finished():
                 self.finished = event
-                print(f"{'Stopped after' if event.stopped else 'Done:'} {event.step} of the source's pictures")
+                tell(f"{'Stopped after' if event.stopped else 'Done:'} {event.step} of the source's pictures")
 
     def _show(self, text: str) -> None:
         """On a terminal a line that the next one replaces."""
         if sys.stderr.isatty():
-            sys.stderr.write("\r" + " " * self._width + "\r" + text)
+            sys.stderr.write("\r" + " " * self._width + "\r" + visible(text))
             sys.stderr.flush()
             self._width = len(text)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lib_ti.cli.console import Console, stopping_gently
+from lib_ti.cli.console import Console, stopping_gently, tell
 from lib_ti.cli.flags import faults_by_flag
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.options import build_config
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         console.close()
     if summary is None:
         return 130
-    print("\n".join(_report(summary, out)))
+    tell("\n".join(_report(summary, out)))
     return 0
 
 

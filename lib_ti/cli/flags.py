@@ -1,7 +1,6 @@
 """Settings on the command line. Defaults, help and limits stand in `lib_ti/config`; here only the short flags are named."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.error import MarkedYAMLError
 
 from lib_ti.config.options import Option, flatten, labels, walk_options
 from lib_ti.errors import FaultList, TIError
+from lib_ti.reading import read_json, read_text
+
+MAX_SETTINGS_BYTES = 256 * 1024
+DEEPEST_SETTINGS = 20
+"""Of a settings file. Ours have two levels and some kilobytes."""
 
 
 def called_as() -> list[str]:
@@ -62,15 +67,39 @@ def given_settings(args: argparse.Namespace, flags: Mapping[str, str]) -> dict[s
 def load_settings(path: Path) -> dict[str, Any]:
     """Nested or dotted settings of a YAML or JSON file, flat. YAML's values stay text: `1:30` is a schedule, not 90."""
     try:
-        text = path.read_text(encoding="utf-8")
-        loaded = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, Loader=yaml.BaseLoader)
+        text = read_text(path, MAX_SETTINGS_BYTES)
+        loaded = read_json(text) if path.suffix.lower() == ".json" else yaml.load(text, Loader=_PlainLoader)
     except OSError as error:
         raise TIError(f"The settings file cannot be read: {error.strerror}.", where=str(path)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except MarkedYAMLError as error:
+        at = error.problem_mark or error.context_mark
+        place = f"line {at.line + 1}, column {at.column + 1}: " if at else ""
+        reason = " ".join(filter(None, (error.context, error.problem)))
+        raise TIError(f"This is not a settings file: {place}{reason}.", error.note or "", str(path)) from error
+    except (yaml.YAMLError, ValueError) as error:
         raise TIError(f"This is not a settings file: {error}", where=str(path)) from error
     if not isinstance(loaded, dict):
         raise TIError("A settings file holds names with values, such as `optim: {lr: 0.005}`.", where=str(path))
     return flatten({str(key): value for key, value in loaded.items()})
+
+
+class _PlainLoader(yaml.BaseLoader):
+    """Texts, lists and tables as they are written. Aliases, which make a world of two lines, are refused, and so is depth."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        at = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            hint = "Write the values out where they belong."
+            raise MarkedYAMLError(problem="aliases (*name) are not read", problem_mark=at, note=hint)
+        if self._depth >= DEEPEST_SETTINGS:
+            raise MarkedYAMLError(problem=f"it is nested more than {DEEPEST_SETTINGS} deep", problem_mark=at)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 @contextmanager

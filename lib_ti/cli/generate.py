@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from lib_ti.atomic import write_atomically
+from lib_ti.cli.console import tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.command import GenerateConfig
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         picture = app.generate(request)
         path = next(paths)
         write_atomically(path, png_with_infotext(picture, infotext(request, app.model())))
-        print(f"{path}  seed {request.seed}")
+        tell(f"{path}  seed {request.seed}")
     return 0
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib_ti.cli.console import json_line, tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.cli.tables import comparison_lines, inspection_lines
@@ -67,11 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
         write_atomically(args.picture, draw_heatmap(seen, config.dark))
     if args.json:
-        print(json.dumps({**facts, **seen.values(), **compared}, ensure_ascii=False, default=str))
+        tell(json_line({**facts, **seen.values(), **compared}))
         return 0
-    print("\n".join([*_fact_lines(facts), *inspection_lines(seen), *comparison_lines(compared)]))
+    tell("\n".join([*_fact_lines(facts), *inspection_lines(seen), *comparison_lines(compared)]))
     if args.picture:
-        print(f"\nSaved picture: {args.picture}")
+        tell(f"\nSaved picture: {args.picture}")
     return 0
 
 

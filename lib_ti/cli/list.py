@@ -1,13 +1,13 @@
 """`list`: the embeddings of a folder, by their headers."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
+from lib_ti.cli.console import json_line, tell
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.cli.tables import format_table
-from lib_ti.errors import TIError
+from lib_ti.errors import TIError, visible
 from lib_ti.formats.files import Header
 from lib_ti.host import ModelInfo
 from lib_ti.library.listing import Entry, filter_entries, list_library
@@ -35,15 +35,15 @@ def run(args: argparse.Namespace) -> int:
     entries = filter_entries(list_library(folder, Path(args.logs) if args.logs else folder / "logs"), args.filter)
     model = open_app(args, str(folder)).model() if args.model else None
     if args.json:
-        print(json.dumps([_values(entry, model) for entry in entries], ensure_ascii=False, default=str))
+        tell(json_line([_values(entry, model) for entry in entries]))
         return 0
     head = ("name", "family", "vectors", "step", "date", "made on", "file", "recipe")
     readable = [_cells(entry, entry.header, model) for entry in entries if entry.header]
-    print("\n".join(format_table(head, readable, right={2, 3})))
+    tell("\n".join(format_table(head, readable, right={2, 3})))
     for entry in entries:
         if entry.fault:
-            print(f"{entry.path.relative_to(folder)} cannot be read: {entry.fault}")
-    print(f"{len(readable)} embedding{'' if len(readable) == 1 else 's'}")
+            tell(f"{_one_line(str(entry.path.relative_to(folder)))} cannot be read: {entry.fault}")
+    tell(f"{len(readable)} embedding{'' if len(readable) == 1 else 's'}")
     return 0
 
 
@@ -69,4 +69,9 @@ def _cells(entry: Entry, header: Header, model: ModelInfo | None) -> tuple[str, 
         made_on = f"{made_on} ({remark})".strip()
     name = entry.name + (" (another file has this name)" if entry.shadows else "")
     numbers, place = (str(header.rows), str(header.step)), entry.path.relative_to(entry.folder)
-    return (name, entry.family, *numbers, entry.date[:10], made_on, str(place), entry.recipe)
+    return (name, entry.family, *numbers, entry.date[:10], made_on, _one_line(str(place)), entry.recipe)
+
+
+def _one_line(name: str) -> str:
+    """Or a file could be called as if there were two."""
+    return visible(name).replace("\n", "?")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from lib_ti.cli import convert, create, dataset, demo, generate, inspect, merge, remake, train, ui
 from lib_ti.cli import list as list_
-from lib_ti.cli.console import STOPPED, ending_as_by_ctrl_c, say, silence
+from lib_ti.cli.console import STOPPED, ending_as_by_ctrl_c, say, silence, tell
 from lib_ti.cli.flags import called_as
 from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
 from lib_ti.version import VERSION
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ending_as_by_ctrl_c():
             return int(args.run(args))
     except TIError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        tell(f"Error: {error}", sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         say("Interrupted.")

@@ -1,10 +1,10 @@
 """`merge`: a new embedding from an expression of words, embeddings and numbers."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 
+from lib_ti.cli.console import json_line, tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.embeddings import MergeConfig
@@ -49,14 +49,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         advice = [asdict(one) for one in check.advice]
         files = [one.values() for one in results]
-        print(json.dumps({"rows": check.rows, "advice": advice, "files": files}, ensure_ascii=False))
+        tell(json_line({"rows": check.rows, "advice": advice, "files": files}))
         return 0
     for one in check.advice:
-        print(f"Note: {one.message} {one.hint}", file=sys.stderr)
+        tell(f"Note: {one.message} {one.hint}", sys.stderr)
     for file in results:
         for note in file.remarks:
-            print(f"Note: {note}", file=sys.stderr)
-    print(f"{check.rows} vector{'' if check.rows == 1 else 's'}")
+            tell(f"Note: {note}", sys.stderr)
+    tell(f"{check.rows} vector{'' if check.rows == 1 else 's'}")
     for file in results:
-        print(f"Saved embedding: {file.path}")
+        tell(f"Saved embedding: {file.path}")
     return 0

@@ -2,13 +2,12 @@
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib_ti.cli.console import STOPPED, stopping_gently
+from lib_ti.cli.console import STOPPED, json_line, stopping_gently, tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.embeddings import RemakeConfig
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             if control.stopping:
                 break
     if not args.json:
-        print(f"{done} made again on {app.model().name}, {len(paths) - done} not")
+        tell(f"{done} made again on {app.model().name}, {len(paths) - done} not")
     if control.stopping:
         return STOPPED
     return 2 if done < len(paths) else 0
@@ -64,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
 def _tell(one: "RemakeResult", as_json: bool) -> None:
     if as_json:
         result: dict[str, Any] = one.made.values() if one.made else {"path": None, "fault": one.fault}
-        print(json.dumps({"file": str(one.path), **result}, ensure_ascii=False), flush=True)
+        tell(json_line({"file": str(one.path), **result}))
     elif one.made:
-        print("  ".join([f"{one.path} -> {one.made.path}", *one.made.notes]), flush=True)
+        tell("  ".join([f"{one.path} -> {one.made.path}", *one.made.notes]))
     else:
-        print(f"Error: {one.path}: {one.fault}", file=sys.stderr, flush=True)
+        tell(f"Error: {one.path}: {one.fault}", sys.stderr)
 
 
 def _files(given: Path, app: Any) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from lib_ti.atomic import write_atomically
 from lib_ti.chance import shuffled
 from lib_ti.errors import Fault, InvalidDataset
+from lib_ti.reading import read_text
 
 # A1111's rule: what numbering and its own preprocessing leave at the front of a name, as in "00003-0-red boat".
 _NUMBERING = re.compile(r"^[-\d]+\s*")
@@ -47,7 +48,7 @@ def vary_tags(caption: str, rng: random.Random, shuffle: bool = False, dropout: 
 
 def _load_caption(path: Path) -> str:
     try:
-        return _one_line(path.read_text(encoding="utf-8-sig"))
+        return _one_line(read_text(path))
     except UnicodeDecodeError as error:
         raise InvalidDataset([Fault(str(path), "is not UTF-8 text", "save it as UTF-8 in a text editor")]) from error
     except OSError as error:

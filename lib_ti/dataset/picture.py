@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lib_ti.dataset.bucket import Fit
 from lib_ti.errors import Fault, InvalidDataset
 from lib_ti.host import PictureSize
+from lib_ti.reading import open_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def load_image(path: Path) -> Image.Image:
     Raises InvalidDataset for a broken, animated or oversized file.
     """
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             _refuse_oddities(path, image)
             image.load()
             return _to_rgb(_upright(image))

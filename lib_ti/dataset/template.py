@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lib_ti.dataset.folder import typed_path
 from lib_ti.errors import Fault, InvalidDataset
+from lib_ti.reading import read_text
 
 SHIPPED = Path(__file__).parent / "templates"
 FIELD = "data.template"
@@ -39,7 +40,7 @@ def find_template(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
 def load_template(path: Path) -> Template:
     """Read and check a template file (UTF-8). Raises InvalidDataset that names the lines which cannot be used."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise _refused(path, "is not UTF-8 text", "save it as UTF-8 in a text editor") from error
     except OSError as error:
@@ -63,7 +64,8 @@ def known_templates(folders: Sequence[Path]) -> dict[str, Path]:
     known: dict[str, Path] = {}
     for folder in (*folders, SHIPPED):
         for path in sorted(folder.rglob("*.txt")):  # A1111 looks into subfolders too
-            known.setdefault(path.stem, path)
+            if path.is_file():
+                known.setdefault(path.stem, path)
     return known
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.app import App
+from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.demo.concept import CONCEPT, PICTURES, draw_other_pictures
@@ -79,7 +80,7 @@ def run_demo(app: App, out: Path, config: TrainConfig, emit: Emit, control: Cont
         loss_plot=_relative(results.plot, out) if results.plot else "",
         previews=tuple(_relative(preview, out) for preview in results.previews),
     )
-    (out / "summary.json").write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
+    write_atomically(out / "summary.json", (json.dumps(asdict(summary), indent=1) + "\n").encode())
     return summary
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 from lib_ti.atomic import write_atomically
 from lib_ti.embedding.limits import MAX_FILE_BYTES
 from lib_ti.errors import EmbeddingExists, InvalidEmbedding
-from lib_ti.formats.layouts import Found, find_bundled, find_layout
+from lib_ti.formats.layouts import Found, find_bundled, find_layout, rows_and_width
 from lib_ti.formats.metadata import Facts, read_metadata
 from lib_ti.formats.safetensors_file import is_safetensors, read_safetensors
+from lib_ti.formats.stored import StoredTensor
 from lib_ti.formats.torch_file import is_torch_file, read_torch_file
 from lib_ti.host import Family
+from lib_ti.reading import open_file
 
 if TYPE_CHECKING:
+    import torch
+
     from lib_ti.embedding.embedding import Embedding
 
 
@@ -108,8 +113,8 @@ def _open(path: Path) -> tuple[Header, Found]:
 
 def _read(path: Path) -> tuple[Any, Mapping[str, str], bool]:
     """The values in a file, its metadata, and whether the name inside is what WebUIs go by."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
         start = file.read(16)
         if not start:
             raise InvalidEmbedding("The file is empty.", "Delete it, or fetch it anew.")
@@ -119,7 +124,7 @@ def _read(path: Path) -> tuple[Any, Mapping[str, str], bool]:
             raise InvalidEmbedding(
                 f"The file has {size} bytes, more than an embedding can have.", "Is it a checkpoint?"
             )
-        data = start + file.read(MAX_FILE_BYTES)
+        data = start + file.read(size)
     if is_torch_file(start):
         saved = read_torch_file(data)
         return saved, _metadata_of(saved), False
@@ -184,10 +189,7 @@ def _load(header: Header, found: Found) -> Embedding:
 
     return Embedding(
         name=header.name,
-        vectors={
-            encoder: torch.cat([part.load().reshape(-1, part.shape[-1]) for part in parts])
-            for encoder, parts in found.tensors.items()
-        },
+        vectors={encoder: torch.cat([_load_rows(part) for part in parts]) for encoder, parts in found.tensors.items()},
         step=header.step,
         family=header.family,
         model_name=header.model_name,
@@ -197,6 +199,21 @@ def _load(header: Header, found: Found) -> Embedding:
         created=header.created,
         notes=header.notes,
     )
+
+
+def _load_rows(part: StoredTensor) -> torch.Tensor:
+    """[V, D]."""
+    tensor = part.load()
+    if tuple(tensor.shape) != part.shape:
+        raise InvalidEmbedding("A tensor has another shape than the file says.", "Fetch or save it anew.")
+    return tensor.reshape(rows_and_width(part))
+
+
+_DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError),
+)
+"""Of all Python's errors, those that bytes which nobody has foreseen can lead to, here or in a library."""
 
 
 @contextmanager
@@ -210,3 +227,6 @@ def _faults_of(path: Path) -> Iterator[None]:
         raise InvalidEmbedding(
             f"The file cannot be read: {error.strerror or error}.", "Look at its path and rights.", str(path)
         ) from error
+    except _DAMAGE as error:  # one file must never stop what goes through a folder of them
+        reason = _shown(f"{type(error).__name__}: {error}")
+        raise InvalidEmbedding(f"The file cannot be read ({reason}).", "Fetch or save it anew.", str(path)) from error

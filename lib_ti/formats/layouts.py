@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from lib_ti.embedding.fit import UNKNOWN_ENCODER
 from lib_ti.embedding.limits import MAX_ROWS, MAX_WIDTH
 from lib_ti.errors import InvalidEmbedding
-from lib_ti.formats.stored import StoredTensor
+from lib_ti.formats.stored import REAL, StoredTensor
 from lib_ti.host import Family
 
 _BY_WIDTH: dict[int, tuple[str, Family]] = {768: ("clip_l", "sd1"), 1024: ("clip_h", "sd2")}
@@ -28,6 +28,17 @@ class Found:
     family: Family | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InvalidEmbedding where these cannot be vectors, before a number of them is read."""
+        for parts in self.tensors.values():
+            for tensor in parts:
+                rows_and_width(tensor)
+                _check_type(tensor)
+        if self.rows > MAX_ROWS:
+            raise InvalidEmbedding(
+                f"The file holds {self.rows} vectors for one word.", f"An embedding has 1 to {MAX_ROWS} of them."
+            )
 
     @property
     def rows(self) -> int:
@@ -91,6 +102,16 @@ def rows_and_width(tensor: StoredTensor) -> tuple[int, int]:
             f"Vectors x width is wanted: 1 to {MAX_ROWS} vectors, 1 to {MAX_WIDTH} wide.",
         )
     return rows, width
+
+
+def _check_type(tensor: StoredTensor) -> None:
+    if tensor.dtype in REAL:
+        return
+    what = {"C64": "complex", "complex64": "complex"}.get(tensor.dtype, "not real numbers that we read")
+    raise InvalidEmbedding(
+        f"Its vectors are numbers of the type {tensor.dtype[:40]!r}, which are {what}.",
+        "Save it anew in float32, float16 or bfloat16.",
+    )
 
 
 def _find_a1111(saved: Mapping[str, Any]) -> Found:

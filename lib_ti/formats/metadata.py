@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lib_ti.embedding.limits import MAX_METADATA_BYTES, MAX_WIDTH
 from lib_ti.host import Family
+from lib_ti.reading import read_json
 from lib_ti.version import VERSION
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def read_metadata(metadata: Mapping[str, str]) -> Facts | None:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = read_json(text)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -28,6 +28,7 @@ from lib_ti.errors import InvalidEmbedding
 from lib_ti.formats.card import draw_card
 from lib_ti.formats.metadata import write_metadata
 from lib_ti.formats.stored import StoredTensor
+from lib_ti.reading import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -151,13 +152,13 @@ def _tensor(values: dict[str, Any]) -> Any:
 
         return torch.from_numpy(numbers)
 
-    return StoredTensor(numbers.shape, load)
+    return StoredTensor(numbers.shape, "float64", load)
 
 
 def _parse_metadata(text: object) -> dict[str, str]:
     try:
-        values = json.loads(str(text))
-    except (ValueError, RecursionError):
+        values = read_json(str(text))
+    except ValueError:
         return {}
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         return {}

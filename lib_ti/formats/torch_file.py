@@ -11,6 +11,7 @@ that it cannot read), and its own safe mode could be escaped in every torch befo
 
 from __future__ import annotations
 
+import math
 import pickletools
 import re
 import struct
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lib_ti.embedding.limits import MAX_PICKLE_STEPS, MAX_ZIP_MEMBERS
+from lib_ti.embedding.limits import MAX_PICKLE_STEPS, MAX_ROWS, MAX_WIDTH, MAX_ZIP_MEMBERS
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.formats.stored import StoredTensor
 
@@ -270,6 +271,8 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> StoredTensor:
     def load() -> torch.Tensor:
         import torch
 
+        if math.prod(shape) > MAX_ROWS * MAX_WIDTH:  # strides of 0 make much of little
+            raise InvalidEmbedding("It holds a tensor far larger than an embedding's.", "Is it a checkpoint?")
         data = storage.read()
         last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True))
         if 0 in shape or (last + 1) * storage.item_bytes > len(data):
@@ -278,4 +281,4 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> StoredTensor:
         flat = torch.frombuffer(bytearray(whole), dtype=getattr(torch, storage.dtype))
         return flat.as_strided(shape, stride, offset).clone()
 
-    return StoredTensor(tuple(shape), load)
+    return StoredTensor(tuple(shape), storage.dtype, load)

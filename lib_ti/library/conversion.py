@@ -19,6 +19,7 @@ from lib_ti.formats.card import draw_fingerprint
 from lib_ti.formats.files import load_bundle, load_embedding, save_diffusers, save_embedding
 from lib_ti.formats.png import write_preview_png
 from lib_ti.library.listing import list_library
+from lib_ti.reading import open_file
 
 _ENDINGS = {"safetensors": ".safetensors", "pt": ".pt", "diffusers": ".safetensors", "png": ".png"}
 
@@ -139,7 +140,7 @@ def _picture(embedding: Embedding, thumbnail: Path | None) -> Image.Image:
     if thumbnail is None:
         return draw_fingerprint(embedding)
     try:
-        with Image.open(thumbnail) as picture:
+        with open_file(thumbnail) as file, Image.open(file) as picture:
             return picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return draw_fingerprint(embedding)  # a damaged thumbnail is no reason to keep the embedding back

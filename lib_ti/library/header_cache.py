@@ -15,6 +15,7 @@ from lib_ti.errors import InvalidEmbedding, TIError
 from lib_ti.formats.files import Header, load_header
 from lib_ti.formats.metadata import TOOL
 from lib_ti.host import Family
+from lib_ti.reading import DEEPEST_JSON, read_file, read_json
 
 FILE = "ti-lab-headers.json"
 MAX_FILES, MAX_BYTES, MAX_ENTRY_BYTES = 50_000, 64 * MIB, 16 * 1024
@@ -92,10 +93,8 @@ def _lines(known: dict[str, Known]) -> Iterator[str]:
 
 def _load(file: Path) -> dict[str, Known]:
     try:
-        if file.stat().st_size > 2 * MAX_BYTES:
-            return {}
-        values = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        values = read_json(read_file(file, 2 * MAX_BYTES), DEEPEST_JSON + 4)
+    except (OSError, ValueError):
         return {}
     if not isinstance(values, dict) or values.pop("version", None) != TOOL:
         return {}

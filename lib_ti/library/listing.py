@@ -7,6 +7,7 @@ name what is in it: `FolderEmbeddings` loads only what is used.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from lib_ti.embedding.fit import FAMILY_TITLES, is_of_model, match_encoders
 from lib_ti.embedding.name import HOST_SUFFIXES
 from lib_ti.embedding.recipe import describe_recipe, remake_obstacle
-from lib_ti.errors import InvalidEmbedding
+from lib_ti.errors import InvalidEmbedding, visible
 from lib_ti.formats.files import Header, load_embedding
 from lib_ti.host import ModelInfo
 from lib_ti.library.header_cache import FILE, HeaderCache
@@ -54,7 +55,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return self.header.name if self.header else self.path.stem
+        return self.header.name if self.header else visible(self.path.stem).replace("\n", "?")
 
     @property
     def family(self) -> str:
@@ -202,10 +203,12 @@ def _stem(name: str) -> str:
 
 
 def _entry(folder: Path, path: Path, pictures: Mapping[str, str], headers: HeaderCache) -> Entry | None:
-    """None where the file went away meanwhile."""
+    """None where the file went away meanwhile, or is none: a pipe, a socket."""
     try:
         status = path.stat()
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     found = headers.header(path, status.st_mtime_ns, status.st_size)
     header, fault = (found, "") if isinstance(found, Header) else (None, found)
@@ -219,7 +222,8 @@ def _find_thumbnail(path: Path, pictures: Mapping[str, str]) -> Path | None:
     stem = _stem(path.name)
     for middle in (".preview", ""):
         for ending in _PICTURES:
-            if name := pictures.get(stem + middle + ending):
+            name = pictures.get(stem + middle + ending)
+            if name and path.with_name(name).is_file():
                 return path.with_name(name)
     return None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lib_ti.errors import Busy, HostError
+from lib_ti.reading import read_file, read_json
 
 SUFFIX = ".lock"
 
@@ -98,7 +99,7 @@ def _try_lock(file: BinaryIO) -> bool:
 def _busy(path: Path) -> Busy:
     name = path.name[1 : -len(f".ti-lab{SUFFIX}")]
     try:
-        told = json.loads(path.read_bytes())
+        told = read_json(read_file(path, 10_000))
         who = f"process {int(told['pid'])} on {str(told['host'])[:100]}"
     except (OSError, ValueError, KeyError, TypeError):
         who = "another process"

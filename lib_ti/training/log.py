@@ -11,7 +11,9 @@ from lib_ti.atomic import write_atomically
 from lib_ti.errors import HostError
 from lib_ti.events import StepDone
 from lib_ti.jobs.history import smooth
+from lib_ti.reading import read_file
 
+MAX_TABLE_BYTES = 256 * 1024 * 1024
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate")
 
 
@@ -43,7 +45,7 @@ def read_losses(path: Path) -> list[dict[str, str]]:
     short, and the zero bytes that a file system may put where the last lines should be."""
     if not path.is_file():
         return []
-    text = path.read_bytes().decode("utf-8", "replace").replace("\0", "")
+    text = read_file(path, MAX_TABLE_BYTES).decode("utf-8", "replace").replace("\0", "")
     lines = [line for line in text.splitlines() if len(line) < 1000]
     return [row for row in csv.DictReader(lines, quoting=csv.QUOTE_NONE) if _is_whole(row)]
 

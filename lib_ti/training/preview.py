@@ -11,6 +11,7 @@ from lib_ti.atomic import write_atomically
 from lib_ti.dataset.dataset import sample_prompt
 from lib_ti.host import ImageRequest
 from lib_ti.infotext import png_with_infotext
+from lib_ti.reading import open_file
 from lib_ti.training.plan import Plan
 
 OURS = ("Software", "TI Lab")
@@ -63,7 +64,7 @@ def save_card(png: bytes, embedding: Path) -> bool:
 def _is_ours(path: Path) -> bool:
     """Or not there at all."""
     try:
-        with PIL.Image.open(path) as picture:
+        with open_file(path) as file, PIL.Image.open(file) as picture:
             return picture.info.get(OURS[0]) == OURS[1]
     except FileNotFoundError:
         return True

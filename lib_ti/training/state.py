@@ -12,6 +12,7 @@ tensor, the optimizer's number 0.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from lib_ti.formats.safetensors_file import read_safetensors
 from lib_ti.formats.stored import StoredTensor
 from lib_ti.formats.torch_file import read_torch_file
 from lib_ti.formats.writing import write_torch_zip
+from lib_ti.reading import read_file, read_json
 
 Moments = Mapping[int, Mapping[str, torch.Tensor]]
 """AdamW's state by the encoder's number: `exp_avg`, `exp_avg_sq` [V, D] and `step`."""
@@ -81,13 +83,12 @@ def save_state(path: Path, state: RunState) -> None:
 def load_state(path: Path) -> RunState:
     """Raises InvalidEmbedding where the file is not one that `save_state` wrote, whole and in a format that we know."""
     try:
-        if not path.is_file():
-            raise ValueError("there is no such file")
         stored, metadata = read_safetensors(path)
         record = _read_record(metadata.get(_KEY))
         vectors, moments = _read_tensors(stored)
-    except (InvalidEmbedding, ValueError, RecursionError, OSError) as error:
+    except (InvalidEmbedding, ValueError, OSError) as error:
         reason = error.message if isinstance(error, InvalidEmbedding) else str(error)
+        reason = (error.strerror or reason) if isinstance(error, OSError) else reason
         raise InvalidEmbedding(
             f"This is no state of a training run ({reason.rstrip('.')}).", "Resume from another copy.", str(path)
         ) from error
@@ -101,7 +102,7 @@ _KINDS |= dict.fromkeys(("step", "samples", "seed"), int) | dict.fromkeys(("reci
 def _read_record(text: str | None) -> dict[str, Any]:
     if text is None:
         raise ValueError("it says nothing of a run")
-    read = json.loads(text)
+    read = read_json(text)
     if not isinstance(read, dict):
         raise ValueError("its record is no table")
     if read.get("format") != _FORMAT:
@@ -173,19 +174,19 @@ def load_optim(path: Path, vectors: torch.Tensor) -> dict[int, dict[str, torch.T
     Raises InvalidEmbedding where the file is damaged or belongs to other vectors.
     """
     try:
-        with path.open("rb") as file:
-            saved = read_torch_file(file.read(MAX_FILE_BYTES))
+        saved = read_torch_file(read_file(path, MAX_FILE_BYTES))
     except OSError as error:
         raise InvalidEmbedding(f"It cannot be read: {error.strerror}.", where=str(path)) from error
     if not isinstance(saved, dict) or saved.get("hash") != checksum(vectors):
         raise InvalidEmbedding("It belongs to other vectors.", where=str(path))
     try:
         moments = saved["optimizer_state_dict"]["state"][0]
+        shapes = {name: moments[name].shape for name in _SHAPED}
+        if any(shape != tuple(vectors.shape) for shape in shapes.values()) or _count(moments["step"]) != 1:
+            raise InvalidEmbedding("Its moments have another shape than the vectors.", where=str(path))
         found = {name: _load(moments[name]) for name in ("step", *_SHAPED)}
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InvalidEmbedding("It holds no state of AdamW.", where=str(path)) from error
-    if any(found[name].shape != vectors.shape for name in _SHAPED) or found["step"].numel() != 1:
-        raise InvalidEmbedding("Its moments have another shape than the vectors.", where=str(path))
     if not all(bool(torch.isfinite(tensor).all()) for tensor in found.values()) or bool(
         (found["exp_avg_sq"] < 0).any()
     ):
@@ -201,6 +202,10 @@ def save_optim(path: Path, optimizer_state: Mapping[str, Any], vectors: torch.Te
     }
     values = {"hash": checksum(vectors), "optimizer_state_dict": {**optimizer_state, "state": moments}}
     write_atomically(path, write_torch_zip(values))
+
+
+def _count(value: Any) -> int:
+    return math.prod(value.shape) if isinstance(value, StoredTensor) else 1
 
 
 def _load(value: Any) -> torch.Tensor:

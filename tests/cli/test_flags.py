@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,51 @@ def test_a_value_may_hold_an_equals_sign() -> None:
 def test_set_without_a_value_is_refused() -> None:
     with pytest.raises(TIError, match=r"run\.seed"):
         given_settings(argparse.Namespace(set=["run.seed"]), {})
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]\n" for before, one in pairwise("abcdefghij")
+)
+HOSTILE = {
+    "a billion laughs": (LAUGHS, "line 2, column 8: aliases"),
+    "an alias to itself": ("a: &a [*a]\n", "line 1, column 8: aliases"),
+    "tables merged into tables": ("a: &a {x: 1}\nb:\n  <<: *a\n", "line 3, column 7: aliases"),
+    "an alias for a name": ("&a name: 1\n*a : 2\n", "line 2, column 1: aliases"),
+    "lists within lists": ("a: " + "[" * 100_000, "nested more than 20 deep"),
+    "tables within tables": ("".join(f"{' ' * n}a:\n" for n in range(600)), "line 20, column 20: it is nested"),
+    "dashes within dashes": ("- " * 5000, "nested more than 20 deep"),
+    "questions within questions": ("? " * 5000, "nested more than 20 deep"),
+    "more than anybody writes": ("a: 1\n" * 100_000, "more than the"),
+    "a mistake": ("optim:\n  lr: 'x\n", "line 3, column 1"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_settings_file_that_would_never_be_read_to_its_end_is_told(tmp_path: Path, what: str) -> None:
+    """By its line and column; it took all memory, or minutes."""
+    text, words = HOSTILE[what]
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    began = time.monotonic()
+    with pytest.raises(TIError) as caught:
+        load_settings(path)
+    assert time.monotonic() - began < 20
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_json_settings_are_bounded_too(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    for text in ("[" * 10**5, '{"a":' * 700 + "1" + "}" * 700, " " * 10**6 + "{}"):
+        path.write_text(text)
+        with pytest.raises(TIError, match=r"run\.json"):
+            load_settings(path)
+
+
+def test_anchors_that_nobody_uses_and_marks_of_other_programs_are_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_bytes(
+        b"\xef\xbb\xbf%YAML 1.1\n---\noptim: &o {lr: !!float 0.1}\nrun:\n  seed: !python/object:os.system 3\n"
+    )
+    assert load_settings(path) == {"optim.lr": "0.1", "run.seed": "3"}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.errors import UnsupportedModel
+from lib_ti.reading import open_file, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,16 +46,18 @@ def load_header(path: Path) -> Header:
             where=str(path),
         )
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             length = struct.unpack("<Q", file.read(8))[0]
             if length > _LONGEST_HEADER:
                 raise ValueError("the header is too long")
             text = file.read(length)
             if len(text) < length:
                 raise ValueError("the header is cut off")
-            entries: dict[str, Any] = json.loads(text)
+            entries: dict[str, Any] = read_json(text)
         metadata = entries.pop("__metadata__", {})
         return Header({key: tuple(entry["shape"]) for key, entry in entries.items()}, metadata)
+    except OSError as error:
+        raise UnsupportedModel(f"{path.name} cannot be read: {error.strerror}.", where=str(path)) from error
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnsupportedModel(
             f"{path.name} is not a whole .safetensors file.", "Download or copy it again.", where=str(path)
@@ -64,15 +67,10 @@ def load_header(path: Path) -> Header:
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Every tensor by key, on the CPU, where possible still lying in the file. Raises UnsupportedModel."""
     if path.suffix.lower() not in PICKLES:
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        try:
+        with _weights_of(path):
             return load_file(path)  # type: ignore[no-any-return]
-        except SafetensorError as error:
-            raise UnsupportedModel(
-                f"{path.name} is not a whole .safetensors file.", "Download or copy it again.", where=str(path)
-            ) from error
     from torch import Tensor
 
     return {key: value for key, value in _load_pickle(path).items() if isinstance(value, Tensor)}
@@ -84,9 +82,28 @@ def load_tensor(path: Path, key: str) -> Tensor:
         return load_weights(path)[key]
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
+    with _weights_of(path), safe_open(path, framework="pt") as file:
         tensor: Tensor = file.get_tensor(key)
     return tensor
+
+
+@contextmanager
+def _weights_of(path: Path) -> Iterator[None]:
+    """Whatever the library, or torch within it, has against a file becomes UnsupportedModel."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise UnsupportedModel(
+            f"{path.name} is not a whole .safetensors file.", "Download or copy it again.", where=str(path)
+        ) from error
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise UnsupportedModel(
+            f"{path.name} holds weights that cannot be loaded here: {str(error)[:200]}",
+            "Take a copy of the model in float16, bfloat16 or float32.",
+            where=str(path),
+        ) from error
 
 
 def _load_pickle(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from lib_ti.adapters.standalone.checkpoint import Header
 from lib_ti.errors import UnsupportedModel
 from lib_ti.host import EncoderInfo, Family, PredictionType
+from lib_ti.reading import read_json
 
 UNET = "model.diffusion_model."
 USE = "Use a full checkpoint of SD1, SD2 or SDXL, as .safetensors or .ckpt, or a diffusers folder."
@@ -79,7 +80,7 @@ def detect_checkpoint(header: Header, sibling_yaml: str, spread: Callable[[str],
 def _own_networks(metadata: Mapping[str, str]) -> dict[str, Any]:
     """The configurations that a small model of ours carries; empty for all others."""
     try:
-        networks = json.loads(metadata.get("ti_lab.config", "{}"))
+        networks = read_json(metadata.get("ti_lab.config", "{}"))
     except ValueError as error:
         raise UnsupportedModel("The file's ti_lab.config is not JSON.", USE) from error
     if not isinstance(networks, dict) or (networks and not networks.keys() >= _PARTS):

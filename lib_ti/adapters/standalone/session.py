@@ -87,13 +87,13 @@ def load_folder(folder: Path, model: ModelInfo, besides: Path) -> dict[str, Embe
     for path in sorted(folder.rglob("*"), key=lambda path: (len(path.parts), path)):
         if path.suffix.lower() not in _SUFFIXES or not path.is_file() or besides in path.parents:
             continue
-        changed = path.stat()
-        embedding = _load(path, changed.st_mtime_ns, changed.st_size)
-        if embedding is None:
-            continue
         try:
+            changed = path.stat()
+            embedding = _load(path, changed.st_mtime_ns, changed.st_size)
+            if embedding is None:
+                continue
             fitting.setdefault(embedding.name, embedding.fit_to(model))
-        except InvalidEmbedding:
+        except (InvalidEmbedding, OSError):  # it went away meanwhile
             continue
     return fitting
 

@@ -3,7 +3,6 @@ torch is not needed."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from lib_ti.adapters.standalone.detection import (
 )
 from lib_ti.errors import UnsupportedModel
 from lib_ti.host import Family
+from lib_ti.reading import MAX_TEXT_BYTES, read_file, read_json, read_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class Source:
 def open_source(model: str) -> Source:
     """`model`: "demo", "demo-xl", a checkpoint file or a diffusers folder. Raises UnsupportedModel."""
     path = Path(lib_ti.__path__[0]) / "demo" / f"{model}.safetensors" if model in DEMOS else Path(model).expanduser()
-    if not path.exists():
+    if not path.is_dir() and not path.is_file():
         raise UnsupportedModel(
             f"There is no model {model!r}.", "Give a .safetensors or .ckpt file, a diffusers folder, demo or demo-xl."
         )
@@ -65,7 +65,7 @@ def open_source(model: str) -> Source:
 
 def _detect_file(path: Path) -> Detected:
     beside = path.with_suffix(".yaml")
-    yaml = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+    yaml = read_file(beside, MAX_TEXT_BYTES).decode(errors="replace") if beside.is_file() else ""
     return detect_checkpoint(load_header(path), yaml, lambda key: float(load_tensor(path, key).float().std()))
 
 
@@ -99,7 +99,9 @@ def detect_folder(path: Path) -> Detected:
 
 def weights_file(part: Path) -> Path:
     """The file of weights in a part's folder; plain before fp16, .safetensors before .bin. The first of several shards."""
-    files = [file for file in sorted(part.iterdir()) if file.suffix in _WEIGHTS] if part.is_dir() else []
+    files = (
+        [file for file in sorted(part.iterdir()) if file.suffix in _WEIGHTS and file.is_file()] if part.is_dir() else []
+    )
     if not files:
         raise UnsupportedModel(
             f"The folder's part {part.name} has no weights.", "Copy the folder again, with all its parts.", str(part)
@@ -111,7 +113,7 @@ def _load_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, A
     if default is not None and not path.exists():
         return default
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(read_text(path))
     except (OSError, ValueError) as error:
         raise UnsupportedModel(
             f"This is no whole diffusers folder: {path.parent.name}/{path.name} cannot be read.", USE, str(path)

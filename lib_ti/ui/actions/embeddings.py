@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from lib_ti.app import App
 from lib_ti.config.embeddings import InspectConfig, MergeConfig, RemakeConfig
 from lib_ti.config.options import build_config
-from lib_ti.errors import Fault, InvalidConfig, InvalidText, TIError
+from lib_ti.errors import Fault, InvalidConfig, InvalidText, TIError, visible
 from lib_ti.ui import wording
 from lib_ti.ui.actions.train import Outcome, refused
 from lib_ti.ui.html import figures, notices
 from lib_ti.ui.html.library import library_list, origin_card
-from lib_ti.ui.html.markup import NOTHING, Html, as_text
+from lib_ti.ui.html.markup import NOTHING, Html
 from lib_ti.ui.html.notices import results
 from lib_ti.ui.html.remake import remake_faults
 
@@ -165,7 +165,7 @@ class EmbeddingActions:
             names = [entry.path.relative_to(entry.folder).as_posix() for entry in self.app.library() if entry.header]
         except TIError:
             return []
-        return [name for name in names if name == as_text(name)]
+        return [name for name in names if name == visible(name)]
 
     def _source(self, values: Mapping[str, Any]) -> tuple[InspectConfig, Path | str]:
         config = build_config(InspectConfig, values)

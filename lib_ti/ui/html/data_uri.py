@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from lib_ti.reading import open_file
+
 LARGE, THUMB = 768, 128
 
 
@@ -27,7 +29,7 @@ def find_data_uri(path: Path, side: int) -> str | None:
 
 @lru_cache(maxsize=512)
 def _data_uri(path: str, modified: int, side: int) -> str:
-    with Image.open(path) as image:
+    with open_file(Path(path)) as opened, Image.open(opened) as image:
         shown = image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from lib_ti.errors import visible
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -26,7 +28,7 @@ class Html(Markup):
 
     @classmethod
     def escape(cls, s: Any, /) -> Self:
-        return s if isinstance(s, cls) else cls(html.escape(as_text(str(s))))
+        return s if isinstance(s, cls) else cls(html.escape(visible(str(s))))
 
     def each(self, items: Iterable[Any]) -> Self:
         """One after the other, with one item in each."""
@@ -38,8 +40,3 @@ class Html(Markup):
 
 
 NOTHING = Html()
-
-
-def as_text(text: str) -> str:
-    """Halves of characters, which names of files may hold, become question marks: no page could be sent with one in it."""
-    return text.encode(errors="replace").decode()

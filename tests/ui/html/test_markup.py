@@ -19,7 +19,7 @@ from markupsafe import Markup
 from lib_ti.dataset.album import Album, Card
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.dataset.template import Template
-from lib_ti.errors import Fault
+from lib_ti.errors import Fault, visible
 from lib_ti.events import Failed, PreviewReady, Saved, StepDone
 from lib_ti.expression.advice import Advice
 from lib_ti.formats.files import Header
@@ -38,14 +38,14 @@ from lib_ti.library_job import Progress
 from lib_ti.merge.check import Check
 from lib_ti.remake import RemakeResult
 from lib_ti.ui.html import album, charts, figures, library, notices, remake, run
-from lib_ti.ui.html.markup import NOTHING, Html, as_text
+from lib_ti.ui.html.markup import NOTHING, Html
 
 UI = Path(run.__file__).parents[1]
 HTML = sorted((UI / "html").glob("*.py"))
 MODULES = [importlib.import_module(f"lib_ti.ui.html.{path.stem}") for path in HTML if path.stem != "__init__"]
 
 EVIL = "\"'><x-evil onerror=alert(1)>&amp;\udcff"
-SHOWN = as_text(EVIL)
+SHOWN = visible(EVIL)
 
 FAULT = Fault(EVIL, EVIL, EVIL)
 MODEL = ModelInfo(EVIL, EVIL, "sd1", (EncoderInfo(EVIL, 768, 0),), EVIL, 512)  # type: ignore[arg-type]
@@ -198,7 +198,7 @@ def test_what_is_put_into_html_is_there_as_it_was_and_is_no_markup(text: str):
     ):
         assert isinstance(page, Html)
         assert not re.search("[<>\"']", page)
-        assert html.unescape(page) == as_text(text)
+        assert html.unescape(page) == visible(text)
         page.encode()  # what a page is sent as
 
 
