@@ -451,6 +451,12 @@ class App:
         known = self._known_embeddings()
         return place_expressions(prompts, self.host, known, self._dictionary(known))
 
+    def advise_prompts(self, prompts: Sequence[str]) -> list[Advice]:
+        """What in `prompts` is nearly an expression, and will be read as plain text."""
+        from lib_ti.expression.prompt import advise_prompt
+
+        return [advice for prompt in prompts for advice in advise_prompt(prompt)]
+
     def count_rows(self, expression: str) -> int:
         """Of the result of an expression, which is not computed. Raises InvalidText."""
         check = self.check_expression(expression)

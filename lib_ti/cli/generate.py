@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     samplers = app.host.samplers()
     if config.sampler not in samplers:
         raise TIError(f"There is no sampler {config.sampler!r}.", f"Choose one of: {', '.join(samplers)}.")
+    for advice in app.advise_prompts([config.prompt, config.negative]):
+        print(f"Note: {advice.message} {advice.hint}", file=sys.stderr)
     given = {field.name: getattr(config, field.name) for field in fields(ImageRequest)}
     first = ImageRequest(**given | {"seed": config.seed if config.seed >= 0 else random.randrange(2**32)})
     for number in range(config.count):
