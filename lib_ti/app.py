@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from PIL.Image import Image
 
     from lib_ti.embedding.embedding import Embedding as Embedding
+    from lib_ti.expression.advice import Advice
     from lib_ti.expression.evaluate import Dictionary
     from lib_ti.inspect.facts import Decomposition as Decomposition
     from lib_ti.inspect.facts import RowPair as RowPair
