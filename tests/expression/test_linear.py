@@ -127,7 +127,7 @@ def hide_and_show(text: str) -> None:
 
 
 READERS: dict[str, Callable[[str], object]] = {
-    "parse": parse_expression,
+    "parse": lambda text: parse_expression(text[:CHARACTERS]),
     "advise": lambda text: advise_and_count(text[:CHARACTERS]),
     "may hold": may_hold_expression,
     "find": lambda text: list(find_expressions(text)),
