@@ -22,7 +22,6 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from PIL.Image import Image
 
     from lib_ti.embedding.embedding import Embedding as Embedding
-    from lib_ti.expression.advice import Advice
     from lib_ti.expression.evaluate import Dictionary
     from lib_ti.inspect.facts import Decomposition as Decomposition
     from lib_ti.inspect.facts import RowPair as RowPair
@@ -451,12 +450,6 @@ class App:
 
         known = self._known_embeddings()
         return place_expressions(prompts, self.host, known, self._dictionary(known))
-
-    def advise_prompts(self, prompts: Sequence[str]) -> list[Advice]:
-        """What in `prompts` is nearly an expression, and will be read as plain text."""
-        from lib_ti.expression.prompt import advise_prompt
-
-        return [advice for prompt in prompts for advice in advise_prompt(prompt)]
 
     def count_rows(self, expression: str) -> int:
         """Of the result of an expression, which is not computed. Raises InvalidText."""
