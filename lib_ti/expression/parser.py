@@ -108,7 +108,8 @@ def parse_expression(text: str) -> Expression:
 class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._lexemes = list(lex(text))
+        self._unread = lex(text)
+        self._lexemes = list[Lexeme]()
         self._index = 0
         self._open = 0
 
@@ -264,6 +265,10 @@ class _Parser:
 
     @property
     def _next(self) -> Lexeme:
+        if self._index == len(
+            self._lexemes
+        ):  # not before it is asked for: a long text with a fault in front is refused at once
+            self._lexemes.append(next(self._unread))
         return self._lexemes[self._index]
 
     @property
@@ -280,8 +285,9 @@ class _Parser:
         return taken
 
     def _advance(self) -> Lexeme:
+        lexeme = self._next
         self._index += 1
-        return self._lexemes[self._index - 1]
+        return lexeme
 
     def _fail_before_term(self) -> NoReturn:
         lexeme, expected = self._next, "A text in quotes"
