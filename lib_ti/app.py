@@ -216,7 +216,8 @@ class App:
         """What vectors are like: figures of every line, and the tokens nearest to every vector.
 
         Args:
-            source: A file, an embedding, or typed text: an expression where that begins with a quote, else a plain text.
+            source: A file, an embedding, or typed text: an expression where that begins with a quote, else a prompt, with
+                expressions between brackets.
             by: What has a line of its own; files and expressions know "none" and "vectors" alone.
             nearest: How many tokens to name for each vector.
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lib_ti.expression.prompt import may_hold_expression
+from lib_ti.expression.prompt import Brackets, may_hold_expression
 from lib_ti.host import ImageRequest, ModelInfo
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ _FIRST_PASS = {HIRES_PROMPT: PROMPT, HIRES_NEGATIVE: NEGATIVE}
 EXACT = "TI Lab prompts"
 EMBEDDING_MERGE = "EmbeddingMerge"
 
-_SETTING = re.compile(r'\s*(?P<key>\w[\w /-]+):\s*(?P<value>"(?:[^\\"]|\\.)+"|[^,]*)(?:,|$)')
+# A1111 has one pattern for a setting, which takes time with the square of a text without colons; these two read the same.
+_KEY = re.compile(r"[\w /-]+(?P<colon>:?)")
+_VALUE = re.compile(r'\s*(?P<value>"(?:[^\\"]|\\.)+"|[^,]*)(?:,|$)')
 _FEWEST_SETTINGS = 3
-_MERGED = re.compile(
-    r"(?P<name><'EM_\d+'>|\{'EM_\d+'\})=(?P<typed><(?:'[^']*'[^'>]*)+>|\{(?:'[^']*'[^'}]*)+\})(?:,\s*|$)"
-)
+_MERGED_NAME = re.compile(r"<'EM_\d+'>|\{'EM_\d+'\}")
+_MERGED_ITEM = re.compile(r"(?P<name><'EM_\d+'>|\{'EM_\d+'\})=(?:<|\{)(?=')")
 
 
 def infotext(request: ImageRequest, model: ModelInfo) -> str:
@@ -77,7 +78,7 @@ def restore_prompts(pasted: Mapping[str, str]) -> dict[str, str]:
 def _typed_here(pasted: Mapping[str, str]) -> dict[str, str]:
     try:
         saved = json.loads(pasted.get(EXACT, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(saved, dict) or not all(isinstance(text, str) for text in saved.values()):
         return {}
@@ -87,11 +88,21 @@ def _typed_here(pasted: Mapping[str, str]) -> dict[str, str]:
 
 
 def _typed_in_embedding_merge(pasted: Mapping[str, str]) -> dict[str, str]:
-    merged = {match["name"]: match["typed"] for match in _MERGED.finditer(pasted.get(EMBEDDING_MERGE, ""))}
+    merged = dict(_merged_items(pasted.get(EMBEDDING_MERGE, "")))
     if not merged:
         return {}
-    names = re.compile("|".join(map(re.escape, merged)))
-    return {key: names.sub(lambda match: merged[match[0]], pasted.get(key, "")) for key in PROMPTS}
+    return {key: _MERGED_NAME.sub(lambda m: merged.get(m[0], m[0]), pasted.get(key, "")) for key in PROMPTS}
+
+
+def _merged_items(text: str) -> Iterator[tuple[str, str]]:
+    """Of a list `<'EM_1'>=<'cat'+'dog'>, {'EM_2'}={'fog'*2}`: each name, and what was typed."""
+    brackets, position = Brackets(text), 0
+    while match := _MERGED_ITEM.search(text, position):
+        position = match.end()
+        end = brackets.after(position, ">" if match[0][-1] == "<" else "}")
+        if end is not None and text[end + 1 : end + 2] in ("", ","):
+            yield match["name"], text[position - 1 : end + 1]
+            position = end + 1
 
 
 def _as_pasted(prompts: Mapping[str, str]) -> dict[str, str]:
@@ -114,15 +125,30 @@ def write_infotext(parameters: Mapping[str, str]) -> str:
 def read_infotext(text: str) -> dict[str, str]:
     """Prompts and settings by name, as A1111 reads them."""
     *lines, last = text.strip().split("\n")
-    settings = [(match["key"], match["value"]) for match in _SETTING.finditer(last)]
+    settings = list(_settings(last))
     if len(settings) < _FEWEST_SETTINGS:
         lines, settings = [*lines, last], []
-    read, key = {PROMPT: "", NEGATIVE: ""}, PROMPT
+    read: dict[str, list[str]] = {PROMPT: [], NEGATIVE: []}
+    key = PROMPT
     for line in map(str.strip, lines):
         if line.startswith(f"{NEGATIVE}:"):
             key, line = NEGATIVE, line.removeprefix(f"{NEGATIVE}:").strip()
-        read[key] += f"\n{line}" if read[key] else line
-    return read | {name: _unquoted(value) for name, value in settings}
+        if line or read[key]:  # empty lines in front are lost
+            read[key].append(line)
+    prompts = {name: "\n".join(lines) for name, lines in read.items()}
+    return prompts | {name: _unquoted(value) for name, value in settings}
+
+
+def _settings(line: str) -> Iterator[tuple[str, str]]:
+    position = 0
+    while match := _KEY.search(line, position):
+        position = match.end()
+        key = match[0].lstrip(" /-")
+        if match["colon"] and len(key) > 2:  # two letters and the colon
+            value = _VALUE.match(line, position)
+            assert value is not None  # the pattern takes every text
+            yield key[:-1], value["value"]
+            position = value.end()
 
 
 def _quoted(value: str) -> str:

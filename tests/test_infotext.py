@@ -61,6 +61,8 @@ HARD = [
     "\"<'a'>",
     ", <'a'>\"",
     "<'a':2>:1, TI Lab prompts: {}",
+    " <('red'+'blue')*0.5>\n {-'a'*2}, ",
+    " <-'red'*> \n<('a'",
 ]
 
 
@@ -73,6 +75,21 @@ def test_what_was_typed_comes_back(key: str, prompt: str) -> None:
 @pytest.mark.parametrize("prompt", HARD)
 def test_what_was_typed_in_every_field_comes_back(prompt: str) -> None:
     check({key: f"{prompt}{number}" for number, key in enumerate(PROMPTS)})
+
+
+A1111_SETTING = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+
+
+@given(st.text(st.sampled_from('aZ1_é \t\r-/:,"\\.<'), max_size=40))
+@settings(max_examples=2_000, deadline=None)
+def test_settings_are_read_as_a1111_reads_them(line: str) -> None:
+    line = f"aa: 1, bb: 2, cc: 3,{line}"
+    wanted = dict(A1111_SETTING.findall(line.strip()))
+    read = read_infotext(line)
+    assert [key for key in read if key not in PROMPTS[:2]] == [key for key in wanted if key not in PROMPTS[:2]]
+    for key, value in wanted.items():
+        if value[:1] != '"' and key not in PROMPTS[:2]:
+            assert read[key] == value
 
 
 def test_nothing_is_added_where_nothing_is_needed() -> None:

@@ -20,7 +20,7 @@ class Source:
 
     file: str = option("", "Embedding file", "A file of the embeddings or the log folder.")
     typed: str = option(
-        "", "Text or expression", "What begins with a quote is an expression: 'cat'*0.5 + 'dog'; else a plain text."
+        "", "Text or expression", "An expression, 'cat'*0.5 + 'dog', or a prompt: a photo of <'cat'*0.5 + 'dog'>."
     )
 
     def check(self) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from lib_ti.cli.model_flags import add_model_flags, open_app
 from lib_ti.config.command import GenerateConfig
 from lib_ti.config.options import build_config, walk_options
 from lib_ti.errors import TIError
+from lib_ti.expression.prompt import advise_prompt
 from lib_ti.host import ImageRequest
 from lib_ti.infotext import infotext, png_with_infotext
 
@@ -40,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     samplers = app.host.samplers()
     if config.sampler not in samplers:
         raise TIError(f"There is no sampler {config.sampler!r}.", f"Choose one of: {', '.join(samplers)}.")
+    for advice in [*advise_prompt(config.prompt), *advise_prompt(config.negative)]:
+        print(f"Note: {advice.message} {advice.hint}", file=sys.stderr)
     given = {field.name: getattr(config, field.name) for field in fields(ImageRequest)}
     first = ImageRequest(**given | {"seed": config.seed if config.seed >= 0 else random.randrange(2**32)})
     for number in range(config.count):

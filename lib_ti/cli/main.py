@@ -4,6 +4,7 @@
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
 from lib_ti.version import VERSION
 
 COMMANDS = (train, dataset, create, merge, remake, inspect, convert, list_, generate, demo, ui)
+_MINUS = re.compile(r"-[-(\s]*'")
+_MARK = "\0"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = build_parser().parse_args(arguments)
+    args = parse(arguments)
     args.argv = arguments
     try:
         with ending_as_by_ctrl_c():
@@ -46,6 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         silence()
         return 1
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Also expressions that begin with a minus, as `-'cat'` does: argparse would take them for flags, unless something that no
+    command line can hold stands in front."""
+    marked = [_MARK + word if _MINUS.match(word) else word for word in arguments]
+    args = build_parser().parse_args(marked)
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            setattr(args, name, value.removeprefix(_MARK))
+        elif isinstance(value, list):
+            setattr(args, name, [word.removeprefix(_MARK) for word in value])
+    return args
 
 
 def exit_code(error: TIError) -> int:

@@ -11,14 +11,14 @@ class GenerateConfig:
 
     prompt: str = option("", "Prompt", "What the picture should show.")
     negative: str = option("", "Negative prompt", "What the picture should not show.", metavar="TEXT")
-    steps: int = option(20, "Sampler steps", "Sampler steps.", minimum=1)
+    steps: int = option(20, "Sampler steps", "Sampler steps.", minimum=1, maximum=1000)
     cfg: float = option(7.0, "CFG scale", "CFG scale: how closely the picture follows its prompt.", minimum=0.0)
     sampler: str = option("DPM++ 2M", "Sampler", "Its name, as WebUIs write it.", metavar="NAME")
     seed: int = option(-1, "Seed", "Of the first picture; -1 draws one.", minimum=-1, maximum=LARGEST_SEED)
     width: int = option(0, "Width", "In pixels; 0 is the model's own size.", minimum=0, maximum=4096)
     height: int = option(0, "Height", "In pixels; 0 is the model's own size.", minimum=0, maximum=4096)
     clip_skip: int = option(1, "Clip skip", "1 is the encoder's last layer.", minimum=1, maximum=12)
-    count: int = option(1, "Pictures", "Pictures; each has the next seed.", minimum=1)
+    count: int = option(1, "Pictures", "Pictures; each has the next seed.", minimum=1, maximum=100_000)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,9 @@ class InspectConfig(LookConfig):
 
     source: str = option("embedding", "Look at", "embedding: a file; typed: a text or an expression.", choices=SOURCES)
     file: str = option("", "Embedding", "One of the embeddings folder, or the path of any other file.")
-    typed: str = option("", "Text or expression", "What begins with a quote is an expression: 'cat'*0.5 + 'dog'.")
+    typed: str = option(
+        "", "Text or expression", "An expression, 'cat'*0.5 + 'dog', or a prompt: a photo of <'cat'*0.5 + 'dog'>."
+    )
     prompt: str = option(
         "[name]",
         "Prompt of both",

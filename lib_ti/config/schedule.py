@@ -3,7 +3,7 @@
     schedule = item { "," item }        item = RATE | RATE ":" STEP
 
 `RATE:STEP` holds while fewer than STEP updates are complete, counted over all runs of the embedding; a bare RATE, or
-`RATE:-1`, holds to the end. `0.005:100, 1e-3:1000, 1e-5` is 0.005 for 100 updates, 1e-3 until 1000, then 1e-5.
+`RATE:-1`, holds to the end. At most 10,000 characters. `0.005:100, 1e-3:1000, 1e-5` is 0.005 for 100 updates, 1e-3 until 1000, then 1e-5.
 """
 
 import re
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from lib_ti.errors import InvalidText
 
-_ITEM = re.compile(r"\s*(?P<rate>[^:]*?)\s*(?::\s*(?P<step>.*?)\s*)?$", re.DOTALL)
+CHARACTERS = 10_000
+"""How long a schedule may be."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Schedule:
 
 def parse_schedule(text: str) -> Schedule:
     """Raises InvalidText with the item under a caret."""
+    if len(text) > CHARACTERS:
+        raise InvalidText(
+            f"This schedule has {len(text):,} characters; at most {CHARACTERS:,} can be read.", text[:80], 0, 80
+        )
     stages: list[Stage] = []
     start = 0
     for item in text.split(","):
@@ -65,9 +70,10 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def _parse_item(text: str, item: str, start: int, before: list[Stage]) -> Stage:
-    match = _ITEM.match(item)
-    assert match is not None  # the pattern takes every text
-    begin = start + match.start("rate")
+    head, colon, tail = item.partition(":")
+    first, step = head.strip(), tail.strip()
+    begin = start + len(head) - len(head.lstrip())
+    span = begin, begin + len(first)
     if before and before[-1].until is None:
         raise InvalidText(
             "This item would never be reached: the rate before it has no end.",
@@ -76,36 +82,32 @@ def _parse_item(text: str, item: str, start: int, before: list[Stage]) -> Stage:
             start + len(item.rstrip()),
             "Give the item before it an end, as in RATE:STEP.",
         )
-    rate = _number(match["rate"])
+    rate = _number(first)
     if rate is None:
-        raise InvalidText(
-            f"{match['rate']!r} is not a rate.",
-            text,
-            begin,
-            start + match.end("rate"),
-            "Write a number such as 0.005 or 5e-3.",
-        )
+        raise InvalidText(f"{first!r} is not a rate.", text, *span, "Write a number such as 0.005 or 5e-3.")
     if rate <= 0:
-        raise InvalidText(
-            f"A rate of {match['rate']} does not learn: it must be above 0.", text, begin, start + match.end("rate")
-        )
-    if match["step"] is None:
+        raise InvalidText(f"A rate of {first} does not learn: it must be above 0.", text, *span)
+    if not colon:
         return Stage(rate, None)
-    span = start + match.start("step"), start + match.end("step")
-    if not re.fullmatch(r"[+-]?[0-9]{1,12}", match["step"]):
-        raise InvalidText(f"{match['step']!r} is not a step.", text, *span, "Write a whole number, or -1 for the end.")
-    step = int(match["step"])
+    begin = start + len(item) - len(tail.lstrip())
+    return Stage(rate, _parse_step(text, step, (begin, begin + len(step)), before))
+
+
+def _parse_step(text: str, word: str, span: tuple[int, int], before: list[Stage]) -> int | None:
+    if not re.fullmatch(r"[+-]?[0-9]{1,12}", word):
+        raise InvalidText(f"{word!r} is not a step.", text, *span, "Write a whole number, or -1 for the end.")
+    step = int(word)
     if step == -1:
-        return Stage(rate, None)
+        return None
     least = before[-1].until if before else 0
     if least is not None and step <= least:
         what = f"after the {least} of the item before it" if before else "1 or more (or -1 for the end)"
         raise InvalidText(f"Steps must rise: {step} must be {what}.", text, *span)
-    return Stage(rate, step)
+    return step
 
 
 def _number(text: str) -> float | None:
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+    if not re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         return None
     value = float(text)
     return value if value < float("inf") else None

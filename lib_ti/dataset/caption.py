@@ -1,14 +1,24 @@
 """The words that go with a picture: read from a `.txt` beside it or its name, varied from sample to sample, and written."""
 
+from __future__ import annotations
+
 import random
 import re
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib_ti.atomic import write_atomically
 from lib_ti.chance import shuffled
 from lib_ti.errors import Fault, InvalidDataset
 from lib_ti.reading import read_text
 
+if TYPE_CHECKING:
+    import regex
+
+_FIELD = "data.word_regex"
+REGEX_SECONDS = 5
 # A1111's rule: what numbering and its own preprocessing leave at the front of a name, as in "00003-0-red boat".
 _NUMBERING = re.compile(r"^[-\d]+\s*")
 
@@ -25,12 +35,46 @@ def find_caption(picture: Path, word_regex: str = "", join_words: str = " ", cla
 
 
 def caption_from_name(stem: str, word_regex: str = "", join_words: str = " ") -> str:
-    """Digits and dashes at the front go; `word_regex`, if any, picks words (its group, if it has one) for `join_words`."""
+    """Digits and dashes at the front go; `word_regex`, if any, picks words (its group, if it has one) for `join_words`.
+
+    Raises InvalidDataset, at `data.word_regex`, where it is no regular expression or does not come to an end.
+    """
     words = _NUMBERING.sub("", stem)
     if word_regex:
-        pattern = re.compile(word_regex)
-        words = join_words.join(match[min(pattern.groups, 1)] or "" for match in pattern.finditer(words))
+        words = join_words.join(_find_words(words, _compile(word_regex), REGEX_SECONDS))
     return _one_line(words)
+
+
+def prove_word_regex(word_regex: str, stems: Iterable[str]) -> None:
+    """Reads the names of pictures, for all of which there are REGEX_SECONDS together. Raises InvalidDataset."""
+    pattern = _compile(word_regex)
+    end = time.monotonic() + REGEX_SECONDS
+    for stem in stems:
+        _find_words(_NUMBERING.sub("", stem), pattern, max(end - time.monotonic(), 0.001))
+
+
+def _compile(word_regex: str) -> regex.Pattern[str]:
+    """By the package `regex` and not by `re`, whose search nothing can end."""
+    try:
+        import regex
+    except ImportError:
+        message = "a word regex needs the Python package regex, which is not installed"
+        raise InvalidDataset([Fault(_FIELD, message, "install it (pip install regex), or leave this empty")]) from None
+    try:
+        return regex.compile(word_regex)
+    except (regex.error, RecursionError, OverflowError) as error:
+        message = f"{word_regex!r} is not a regular expression: {error}"
+        raise InvalidDataset([Fault(_FIELD, message, "mend it, or leave it empty")]) from None
+
+
+def _find_words(text: str, pattern: regex.Pattern[str], seconds: float) -> list[str]:
+    try:
+        found = pattern.finditer(text, timeout=seconds, concurrent=True)  # concurrent: other threads go on meanwhile
+        return [match[min(pattern.groups, 1)] or "" for match in found]
+    except TimeoutError:
+        message = f"{pattern.pattern!r} takes more than {REGEX_SECONDS} seconds to read names such as {text!r}"
+        hint = "write one without a repeat inside a repeat, such as \\w+, or leave it empty"
+        raise InvalidDataset([Fault(_FIELD, message, hint)]) from None
 
 
 def split_tags(caption: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
-from lib_ti.dataset.caption import find_caption, split_tags
+from lib_ti.dataset.caption import find_caption, prove_word_regex, split_tags
 from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.picture import load_image, place_image
@@ -61,15 +61,18 @@ def list_dataset(
 ) -> Listing:
     """Quick: no picture is opened. `template_folders` are looked through before our own."""
     faults = _side_faults(data, pixel_multiple)
-    if regex_faults := _regex_faults(data.word_regex):
-        faults += regex_faults
-        data = replace(data, word_regex="")
     template: Template | None = None
     with _collect(faults):
         template = load_template(find_template(data.template, template_folders))
     files: list[PictureFile] = []
     with _collect(faults):
         files = list_pictures(typed_path(data.folder))
+    if data.word_regex:
+        try:
+            prove_word_regex(data.word_regex, (file.path.stem for file in files))
+        except InvalidDataset as error:
+            faults += error.faults
+            data = replace(data, word_regex="")
     return Listing(data, name, model_size, pixel_multiple, template, tuple(files), tuple(faults))
 
 
@@ -129,15 +132,6 @@ def _side_faults(data: DataPart, pixel_multiple: int) -> list[Fault]:
         for field, side in (("data.width", data.width), ("data.height", data.height))
         if side % pixel_multiple
     ]
-
-
-def _regex_faults(word_regex: str) -> list[Fault]:
-    try:
-        re.compile(word_regex)
-    except re.error as error:
-        message = f"{word_regex!r} is not a regular expression: {error}"
-        return [Fault("data.word_regex", message, "mend it, or leave it empty")]
-    return []
 
 
 @contextmanager

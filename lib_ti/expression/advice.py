@@ -9,9 +9,11 @@ from itertools import pairwise
 from lib_ti.expression import limits
 from lib_ti.expression.nodes import Append, Chain, Expression, Node, Scale, Span, Sum, Text, Token
 
-_PROMPT_SYNTAX = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\[[^\[\]]*[:|][^\[\]]*\]|<\w+:[^>]*>|\b(?:BREAK|AND)\b")
+_PROMPT_SYNTAX = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\[[^\[\]:|]*[:|][^\[\]]*\]|<\w+:[^<>]*>|\b(?:BREAK|AND)\b")
 _WHOLE_FACTOR = re.compile(r"[*/]\s*[+-]?\s*[0-9]+")
 _WORD = re.compile(r"[\w-]{4,}")
+_MOST_WORDS = 200
+"""How many different words of an expression are compared with the names of embeddings, which takes a while for each."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Advice:
 def advise(expression: Expression, names: Sequence[str] = ()) -> list[Advice]:
     """`names` are those of the loaded embeddings, for words that are nearly one of them."""
     known = {name.lower(): name for name in names if name}
-    return [advice for node in _nodes(expression.root) for advice in _advise_node(node, expression.text, known)]
+    looked = set[str]()
+    return [advice for node in _nodes(expression.root) for advice in _advise_node(node, expression.text, known, looked)]
 
 
 def advise_rows(rows: int) -> list[Advice]:
@@ -52,9 +55,9 @@ def _nodes(node: Node) -> Iterator[Text | Chain]:
                 yield from _nodes(part.node)
 
 
-def _advise_node(node: Text | Chain, source: str, known: dict[str, str]) -> Iterator[Advice]:
+def _advise_node(node: Text | Chain, source: str, known: dict[str, str], looked: set[str]) -> Iterator[Advice]:
     if isinstance(node, Text):
-        yield from _advise_text(node, known)
+        yield from _advise_text(node, known, looked)
         return
     for first, second in pairwise((None, *node.postfixes)):
         if not (isinstance(second, Append) and isinstance(second.operand, Token)):
@@ -70,7 +73,7 @@ def _advise_node(node: Text | Chain, source: str, known: dict[str, str]) -> Iter
             yield Advice("Token 0 is '!', not zeros.", "Write 00 for padding, or :N for rows of zeros.", second.span)
 
 
-def _advise_text(node: Text, known: dict[str, str]) -> Iterator[Advice]:
+def _advise_text(node: Text, known: dict[str, str], looked: set[str]) -> Iterator[Advice]:
     if found := _PROMPT_SYNTAX.search(node.text):
         yield Advice(
             f"{found[0]} in quotes is plain text, not prompt syntax.",
@@ -78,6 +81,9 @@ def _advise_text(node: Text, known: dict[str, str]) -> Iterator[Advice]:
             node.span,
         )
     for word in _WORD.findall(node.text.lower()):
+        if word in looked or len(looked) == _MOST_WORDS:
+            continue
+        looked.add(word)
         alike = [name for name in known if name[0] == word[0] and abs(len(name) - len(word)) <= 2]
         close = get_close_matches(word, alike, 1, 0.85) if word not in known else []
         if close:

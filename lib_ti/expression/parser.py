@@ -9,7 +9,7 @@
     append    = "," ( string | token-id )
     keep      = "@" ( "L" | "G" )
     token-id  = "0" | "00" (padding) | "000" (end) | "0000" (start) | 1 .. 49407
-    number    = [ "+" | "-" ] ( digits [ "." digits ] | "." digits ) [ "e" [ "+" | "-" ] digits ]
+    number    = [ "+" | "-" ] ( digits [ "." [ digits ] ] | "." digits ) [ "e" [ "+" | "-" ] digits ]
     string    = "'" { character | "''" } "'"
 
 Postfixes apply left to right to their term. `=` first folds the sum so far into the term: `'a'+'b'=*2` is `('a'+'b')*2`.
@@ -50,7 +50,7 @@ _TOKEN = re.compile(
       (?P<space>    \s+ )
     | (?P<string>   ' [^']* (?: '' [^']* )* ' (?!') )
     | (?P<unclosed> ' )
-    | (?P<number>   (?: [0-9]+ (?: \. [0-9]+ )? | \. [0-9]+ ) (?: [eE] [+-]? [0-9]+ )? )
+    | (?P<number>   (?: [0-9]+ (?: \. [0-9]* )? | \. [0-9]+ ) (?: [eE] [+-]? [0-9]+ )? )
     | (?P<word>     [^\W\d_] \w* )
     | (?P<sign>     [-+*/:,=@()] )
     | (?P<unknown>  . )
@@ -96,7 +96,7 @@ def parse_expression(text: str) -> Expression:
     """Raises InvalidText with what was expected, and where."""
     if len(text) > limits.CHARACTERS:
         raise InvalidText(
-            f"This expression has {len(text)} characters; at most {limits.CHARACTERS} can be read.",
+            f"This expression has {len(text):,} characters; at most {limits.CHARACTERS:,} can be read.",
             text[:80],
             0,
             80,
@@ -108,7 +108,8 @@ def parse_expression(text: str) -> Expression:
 class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._lexemes = list(lex(text))
+        self._unread = lex(text)
+        self._lexemes = list[Lexeme]()
         self._index = 0
         self._open = 0
 
@@ -145,10 +146,11 @@ class _Parser:
                         f"After '=' one of * / : was expected, not {_name(self._next)}.",
                         hint="Put the sum in brackets for the others: ('a'+'b'),'c'",
                     )
-                node = chain_of(node, tuple(postfixes), (start, end))
-                node, postfixes = self._bounded(sum_of((*parts, Part(positive, node)), (begin, end))), []
-                parts.clear()
-                positive, start = True, begin
+                if parts or not positive:
+                    node = chain_of(node, tuple(postfixes), (start, end))
+                    node, postfixes = self._bounded(sum_of((*parts, Part(positive, node)), (begin, end))), []
+                    parts.clear()
+                    positive, start = True, begin
             postfixes.append(self._postfix())
         parts.append(Part(positive, chain_of(node, tuple(postfixes), (start, self._end))))
 
@@ -263,6 +265,10 @@ class _Parser:
 
     @property
     def _next(self) -> Lexeme:
+        if self._index == len(
+            self._lexemes
+        ):  # not before it is asked for: a long text with a fault in front is refused at once
+            self._lexemes.append(next(self._unread))
         return self._lexemes[self._index]
 
     @property
@@ -279,8 +285,9 @@ class _Parser:
         return taken
 
     def _advance(self) -> Lexeme:
+        lexeme = self._next
         self._index += 1
-        return self._lexemes[self._index - 1]
+        return lexeme
 
     def _fail_before_term(self) -> NoReturn:
         lexeme, expected = self._next, "A text in quotes"

@@ -13,8 +13,9 @@ from lib_ti.config.embeddings import Grouping
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.recipe import describe_recipe
 from lib_ti.errors import InvalidText
-from lib_ti.expression.evaluate import Dictionary
+from lib_ti.expression.evaluate import Dictionary, Piece
 from lib_ti.expression.parser import parse_expression
+from lib_ti.expression.prompt import advise_prompt, find_expressions, may_hold_expression
 from lib_ti.host import TextModel
 from lib_ti.inspect.facts import LONG, Table
 from lib_ti.inspect.line import Line, text_lines, vector_lines
@@ -88,9 +89,44 @@ def inspect_text(
 def inspect_typed(
     text: str, host: TextModel, embeddings: Mapping[str, Embedding], by: Grouping, nearest: int = 5
 ) -> Inspection:
-    """As an expression where it begins with a quote (or a bracket or minus before one), else as a plain text."""
-    inspect = inspect_expression if _EXPRESSION.match(text) else inspect_text
-    return inspect(text, host, embeddings, by, nearest)
+    """As an expression where it begins with a quote (or a bracket or minus before one), else as a prompt: plain text, with
+    expressions between angle or curly brackets. Raises InvalidText."""
+    if _EXPRESSION.match(text):
+        return inspect_expression(text, host, embeddings, by, nearest)
+    if may_hold_expression(text):
+        return inspect_prompt(text, host, embeddings, by, nearest)
+    return inspect_text(text, host, embeddings, by, nearest)
+
+
+def inspect_prompt(
+    text: str, host: TextModel, embeddings: Mapping[str, Embedding], by: Grouping = "tokens", nearest: int = 5
+) -> Inspection:
+    """A text's tokens, and the embeddings and expressions in it, each of which is one sign. Raises InvalidText."""
+    algebra, dictionary = Matrices(host, embeddings), Dictionary(host.tokenize, embeddings)
+    pieces, parts, sizes = list[Piece](), [algebra.pieces([])], dict[str, int]()
+
+    def read(words: str) -> None:
+        found = dictionary.read(words)
+        pieces.extend(found)
+        parts.append(algebra.pieces(found))
+
+    end = 0
+    for found in find_expressions(text):
+        read(text[end : found.start])
+        vectors = evaluate_expression(parse_expression(found.text), host, embeddings, dictionary)
+        if rows := algebra.rows(vectors):
+            shown = text[found.start : found.end]
+            pieces.append(shown)
+            parts.append(vectors)
+            sizes[shown] = rows
+        end = found.end
+    read(text[end:])
+    vectors = {encoder: torch.cat([part[encoder] for part in parts]) for encoder in algebra.encoders}
+    if not pieces:
+        raise InvalidText("The result has no rows.", text, 0, len(text), "There is nothing to be seen.")
+    sizes |= {name: algebra.embedding(name).rows for name in algebra.used}
+    notes = tuple(f"{one.message} {one.hint}" for one in advise_prompt(text))
+    return _inspect(text, vectors, text_lines(pieces, sizes, host.token_text, by), host, nearest, notes)
 
 
 def _plain_lines(rows: int, by: Grouping) -> list[Line]:

@@ -52,6 +52,8 @@ def test_embeddings_of_the_folder_are_at_hand(command: Command, hosts: list[Open
         (("--width", "-8"), "--width: Width is -8, below the least of 0"),
         (("--height", "8192"), "--height: Height is 8192, above the most of 4096"),
         (("--steps", "0"), "--steps: "),
+        (("--steps", "9" * 30), "--steps: "),
+        (("--count", "9" * 30), "--count: "),
         (("--cfg", "nan"), "--cfg: "),
         (("--clip-skip", "-1"), "--clip-skip: "),
         (("--seed", "99999999999999999999"), "--seed: "),
@@ -62,3 +64,17 @@ def test_what_cannot_be_done_is_refused_before_any_picture(command: Command, fla
     code, out, err = command("generate", "--prompt", "x", *flags)
     assert (code, out) == (2, "")
     assert said in err
+
+
+def test_what_is_nearly_an_expression_is_told_and_drawn_as_text(command: Command, hosts: list[Opened]) -> None:
+    code, _, err = command("generate", "--prompt", "<('cat'+> x", "--negative", "<-'fog'>", "--out", "a.png")
+    assert code == 0
+    assert "<('cat'+> is nearly an expression" in err
+    (request,) = hosts[0].requests
+    assert request.prompt == "<('cat'+> x"
+    assert "<" not in request.negative
+
+
+def test_a_prompt_may_begin_with_a_minus_and_a_quote(command: Command, hosts: list[Opened]) -> None:
+    assert command("generate", "--prompt", "-'90s", "--out", "a.png")[0] == 0
+    assert hosts[0].requests[0].prompt == "-'90s"

@@ -20,6 +20,7 @@ from lib_ti.errors import (
     TrainingFailed,
     UnsupportedModel,
 )
+from lib_ti.formats.files import load_header
 from lib_ti.version import VERSION
 
 Command = Callable[..., tuple[int, str, str]]
@@ -85,3 +86,38 @@ def test_it_says_its_version_and_how_it_was_called(command: Command, monkeypatch
     monkeypatch.setattr("sys.argv", ["/usr/local/bin/ti-lab"])
     assert "usage: ti-lab " in command("--help")[1]
     assert resume_command(["train"]) == "ti-lab train --resume"
+
+
+@pytest.mark.parametrize("expression", ["-'cat'", "-('cat'+'dog')*2", "-( -'cat')", "- 'cat'"])
+@pytest.mark.parametrize("argv", [("merge", "--check"), ("inspect", "--model", "demo"), ("inspect", "--with")])
+def test_an_expression_may_begin_with_a_minus(command: Command, argv: tuple[str, ...], expression: str) -> None:
+    words = ("inspect", "--model", "demo", "'cat'") if argv[-1] == "--with" else ()
+    code, out, err = command(*words, *argv[1 if words else 0 :], expression)
+    assert (code, err) == (0, "")
+    assert out
+
+
+def test_an_expression_that_begins_with_a_minus_is_kept_as_it_was_typed(command: Command) -> None:
+    assert command("merge", "-'cat'", "--name", "mix", "--out", "out")[0] == 0
+    assert load_header(Path("out/mix.safetensors")).recipe["expression"] == "-'cat'"
+    assert command("merge", "--'cat'", "--check")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("inspect", "'cat'", "--nearest", "-6"), "--nearest: Nearest tokens is -6, below the least of 0"),
+        (("inspect", "'cat'", "--nearest", "many"), "--nearest: 'many' is not a number"),
+        (("generate", "--prompt", "x", "--width", "-8"), "--width: Width is -8, below the least of 0"),
+        (("generate", "--prompt", "x", "--seed", "9" * 20), "--seed: Seed is 99999999999999999999, above the most"),
+        (("train", "--name", "x", "--data", "d", "--steps", "0"), "--steps: Max steps is 0, below the least of 1"),
+        (("train", "--name", "x", "--data", "d", "--steps=-1"), "--steps: Max steps is -1, below the least of 1"),
+        (("ui", "--port", "99999999"), "--port: Port is 99999999, above the most of 65535"),
+        (("ui", "--port", "-1"), "--port: Port is -1, below the least of 1"),
+    ],
+)
+def test_numbers_out_of_bounds_are_refused_by_their_flag(command: Command, argv: tuple[str, ...], said: str) -> None:
+    code, out, err = command(*argv)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err

@@ -1,5 +1,8 @@
 """Captions: what A1111's users have beside and in their file names keeps its meaning; tags vary as asked and no more."""
 
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_ti.chance import chance
-from lib_ti.dataset.caption import caption_from_name, find_caption, split_tags, vary_tags
+from lib_ti.dataset import caption
+from lib_ti.dataset.caption import caption_from_name, find_caption, prove_word_regex, split_tags, vary_tags
 from lib_ti.errors import InvalidDataset
 
 
 @pytest.mark.parametrize(
-    ("stem", "caption"),
+    ("stem", "words"),
     [
         ("red boat", "red boat"),
         ("00003-0-red boat", "red boat"),
@@ -24,12 +28,12 @@ from lib_ti.errors import InvalidDataset
         ("a.b", "a.b"),
     ],
 )
-def test_numbering_at_the_front_of_a_name_goes(stem: str, caption: str) -> None:
-    assert caption_from_name(stem) == caption
+def test_numbering_at_the_front_of_a_name_goes(stem: str, words: str) -> None:
+    assert caption_from_name(stem) == words
 
 
 @pytest.mark.parametrize(
-    ("regex", "join", "caption"),
+    ("regex", "join", "words"),
     [
         (r"\w+", " ", "red boat sea"),
         (r"\w+", ", ", "red, boat, sea"),
@@ -39,8 +43,35 @@ def test_numbering_at_the_front_of_a_name_goes(stem: str, caption: str) -> None:
         ("", "!", "red-boat (sea)"),
     ],
 )
-def test_a_regex_picks_the_words_of_a_name(regex: str, join: str, caption: str) -> None:
-    assert caption_from_name("01-red-boat (sea)", regex, join) == caption
+def test_a_regex_picks_the_words_of_a_name(regex: str, join: str, words: str) -> None:
+    assert caption_from_name("01-red-boat (sea)", regex, join) == words
+
+
+@pytest.mark.parametrize("prove", [prove_word_regex, lambda regex, stems: [caption_from_name(s, regex) for s in stems]])
+def test_a_regex_that_would_never_end_is_ended_and_told_by_its_field(
+    monkeypatch: pytest.MonkeyPatch, prove: Callable[[str, list[str]], object]
+) -> None:
+    monkeypatch.setattr(caption, "REGEX_SECONDS", 0.2)
+    begun = time.monotonic()
+    with pytest.raises(InvalidDataset) as caught:
+        prove("(a|aa)+$", ["b", "a" * 200 + "!"])
+    assert time.monotonic() - begun < 20
+    (fault,) = caught.value.faults
+    assert fault.where == "data.word_regex"
+    assert "'(a|aa)+$' takes more than" in fault.message
+
+
+@pytest.mark.parametrize("pattern", ["(", "(" * 5_000, "[", "a{9999999999999999999}", "\\", "(?P<x>a)(?P<x", "*"])
+def test_what_is_no_regex_is_told_by_its_field(pattern: str) -> None:
+    with pytest.raises(InvalidDataset, match=r"data\.word_regex: .* is not a regular expression"):
+        caption_from_name("red boat", pattern)
+
+
+def test_a_missing_package_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "regex", None)
+    assert caption_from_name("1-red boat") == "red boat"
+    with pytest.raises(InvalidDataset, match="pip install regex"):
+        caption_from_name("1-red boat", r"\w+")
 
 
 def test_a_text_file_beside_the_picture_wins_and_no_regex_touches_it(tmp_path: Path) -> None:

@@ -92,6 +92,16 @@ def test_every_fault_is_reported_at_once_by_file(data: DataPart) -> None:
     assert len(found) == 10
 
 
+def test_a_word_regex_that_would_never_end_is_told_before_any_picture_is_opened(
+    data: DataPart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lib_ti.dataset.caption.REGEX_SECONDS", 0.2)
+    save(Path(data.folder), "a" * 100 + "!.png", (9, 9))
+    found = faults(replace(data, word_regex="(a|aa)+$"))
+    assert "takes more than" in found["data.word_regex"]
+    assert set(found) == {"data.word_regex", "a" * 100 + "!.png"}
+
+
 def test_a_bad_template_does_not_hide_a_missing_folder(tmp_path: Path) -> None:
     assert set(faults(DataPart(folder=str(tmp_path / "gone"), template="gone"))) == {"data.folder", "data.template"}
 

@@ -1,12 +1,20 @@
 """A user would lose: expressions in prompts, beside everything else that a prompt may hold."""
 
 import timeit
+from collections.abc import Callable
 
 import pytest
 
 from lib_ti.adapters.standalone.tokenizer import tokenize
 from lib_ti.errors import InvalidText
-from lib_ti.expression.prompt import find_expressions, hide_expressions, placeholder, rewrite_prompt
+from lib_ti.expression.prompt import (
+    advise_prompt,
+    find_expressions,
+    hide_expressions,
+    may_hold_expression,
+    placeholder,
+    rewrite_prompt,
+)
 
 
 def expressions(prompt: str) -> list[str]:
@@ -26,6 +34,10 @@ def expressions(prompt: str) -> list[str]:
         ("< 'a'> it's {a|b} <lora:x:1> { 'b'} <a'b'> '< '", []),
         ("<'EM_1'> {'EM-12'} <'EM/3'> <'EM_1' + 'b'>", ["'EM_1' + 'b'"]),
         ("", []),
+        ("<('red'+'blue')*0.5> <-'red'> {(-'a')} {-'b'}", ["('red'+'blue')*0.5", "-'red'", "(-'a')", "-'b'"]),
+        ("<( 'a' + '}>{<' )> (<-'b'*2>:1.2)", ["( 'a' + '}>{<' )", "-'b'*2"]),
+        ("<('a'> <('b' <-'c'> <('d'} <-> <() <(it's) fun> <3 a < b > c <-- 'e'", ["-'c'"]),
+        ("<lora:x:1> <hypernet:it's:1> >:( 'no' <(^.^)> a->b<-c 'd' {(a|b)|'c'} {- 'e' |f}", []),
     ],
 )
 def test_expressions_are_found(prompt: str, found: list[str]) -> None:
@@ -72,6 +84,7 @@ def test_hosts_find_the_placeholder_by_its_tokens(prompt: str) -> None:
         ("<'#1'> # x\n{'#2'}", "1 # x\n2", "1 # x\n2"),
         ("<'open # b\nc", "<'open # b\nc", "<'open # b\nc"),
         ("# <'EM_1'> <'a'>", "# <'EM_1'> 1", "# <'EM_1'> <'a'>"),
+        ("<('#1')> # <-'2'>", "1 # 2", "1 # <-'2'>"),
     ],
 )
 def test_expressions_can_be_kept_from_a_hosts_own_syntax(prompt: str, hidden: str, hidden_in_comments: str) -> None:
@@ -79,6 +92,38 @@ def test_expressions_can_be_kept_from_a_hosts_own_syntax(prompt: str, hidden: st
         text, show = hide_expressions(prompt + "\ue000", comments)
         assert text.translate({0xE001: "1", 0xE002: "2"}) == wanted + "\ue000"
         assert show(text) == prompt + "\ue000"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "span", "why"),
+    [
+        ("a <('red'+'blue')**2> b", (2, 21), "A number was expected after '*'"),
+        ("a <-'red' b", (2, 3), "It has no > after its last closing quote"),
+        ("{('red'+'blue'>", (0, 1), "It has no } after"),
+        ("<('a'>", (0, 6), "This bracket is never closed"),
+        ("{-'cause|since}", (0, 1), "It has no }"),
+    ],
+)
+def test_what_is_nearly_an_expression_stays_and_is_told(prompt: str, span: tuple[int, int], why: str) -> None:
+    (advice,) = advise_prompt(prompt)
+    assert advice.span == span
+    assert why in advice.message
+    assert "plain text" in advice.hint
+    assert not expressions(prompt)
+    assert rewrite_prompt(prompt, str) == prompt
+    assert hide_expressions(prompt, comments=False)[0] == prompt
+
+
+def test_nothing_is_told_of_ordinary_prompts_and_right_expressions() -> None:
+    prompt = "<lora:it's:1>, <3, a < b > c, <(^.^)>, it's <-, <'a'>, {('b')}, <'EM_1'>, {a|'b'}, < ('c'"
+    assert advise_prompt(prompt) == []
+
+
+def test_more_expressions_than_a_font_has_spare_signs_are_hidden_too() -> None:
+    prompt = "<'a'>" * 10_000
+    hidden, show = hide_expressions(prompt, comments=True)
+    assert len(hidden) == 10_000
+    assert show(hidden) == prompt
 
 
 def test_an_expression_without_rows_leaves_nothing() -> None:
@@ -105,6 +150,7 @@ def test_placeholders_depend_on_all_parts_alone() -> None:
     assert placeholder("'a'", "model") == names[0]
 
 
-def test_a_prompt_without_expressions_costs_microseconds() -> None:
-    prompt = "a photo of a cat, it's raining, (fog:1.2), " * 30
-    assert min(timeit.repeat(lambda: rewrite_prompt(prompt, str), number=100, repeat=5)) / 100 < 200e-6
+@pytest.mark.parametrize("look", [may_hold_expression, lambda prompt: rewrite_prompt(prompt, str)])
+def test_a_prompt_without_expressions_costs_microseconds(look: Callable[[str], object]) -> None:
+    prompt = "a photo of a cat, it's raining, (fog:1.2), <lora:x:1> " * 30
+    assert min(timeit.repeat(lambda: look(prompt), number=100, repeat=5)) / 100 < 200e-6

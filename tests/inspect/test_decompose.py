@@ -6,6 +6,7 @@ import torch
 from lib_ti.errors import InvalidText
 from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.parser import parse_expression
+from lib_ti.expression.prompt import find_expressions
 from lib_ti.host import Family
 from lib_ti.inspect.decompose import Parts, decompose_rows, write_expression
 from lib_ti.merge.vectors import evaluate_expression
@@ -87,6 +88,15 @@ def test_expressions_are_short_and_in_words(rows: list[Parts], names: list[str],
     host = SmallTextModel()
     text = write_expression({"clip_l": rows}, host, Dictionary(host.tokenize, names))
     assert text == written
+
+
+def test_what_explains_an_embedding_can_be_put_into_a_prompt() -> None:
+    host = SmallTextModel()
+    rows = [Parts((2368, 1929), (-0.5, 1.25), 0), Parts((1929,), (2.0,), 0)]
+    written = write_expression({"clip_l": rows}, host, Dictionary(host.tokenize))
+    assert written.startswith("-")
+    (found,) = find_expressions(f"a photo of <{written}>")
+    assert found.text == written
 
 
 def test_every_token_can_be_written() -> None:

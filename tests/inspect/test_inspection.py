@@ -44,6 +44,36 @@ def test_what_was_typed_is_an_expression_only_where_it_begins_like_one() -> None
     assert len(inspect_typed("cat's (a:1.5)", HOST, {}, "tokens").lines) == len(HOST.tokenize("cat's (a:1.5)"))
 
 
+def test_expressions_in_a_whole_prompt_are_evaluated_where_they_stand() -> None:
+    text = "A photo of <'red'*0.5+'my-cat'> star, {-'fog'}"
+    seen = inspect_typed(text, HOST, MINE, "tokens")
+    words = [line.text for line in seen.lines]
+    assert words == ["a", "photo", "of", "<'red'*0.5+'my-cat'>", "star", ",", "{-'fog'}"]
+    assert [line.vectors for line in seen.lines] == [1, 1, 1, 2, 1, 1, 1]
+    parts = ["'a photo of'", "'red'*0.5+'my-cat'", "'star,'", "-'fog'"]
+    for encoder in HOST.widths:
+        wanted = [evaluate_expression(parse_expression(part), HOST, MINE)[encoder] for part in parts]
+        assert torch.equal(seen.vectors[encoder], torch.cat(wanted))
+    assert [line.text for line in inspect_typed(text, HOST, MINE, "comma").lines][-1] == "{-'fog'}"
+    assert len(inspect_typed(text, HOST, MINE, "none").lines) == 1
+    assert [line.first for line in inspect_typed(text, HOST, MINE, "vectors").lines] == list(range(8))
+
+
+def test_a_prompt_whose_expressions_have_no_rows_shows_the_rest() -> None:
+    assert [line.text for line in inspect_typed("a <'b':0> c", HOST, {}, "tokens").lines] == ["a", "c"]
+    with pytest.raises(InvalidText):
+        inspect_typed("<'b':0>", HOST, {}, "tokens")
+
+
+def test_mistakes_in_a_prompt_s_expressions_are_told() -> None:
+    for text in ("a <'b'+>", "a <'b'"):
+        with pytest.raises(InvalidText):
+            inspect_typed(text, HOST, {}, "tokens")
+    seen = inspect_typed("a <-'b'+>", HOST, {}, "tokens")
+    assert len(seen.lines) == len(HOST.tokenize("a <-'b'+>"))
+    assert "nearly an expression" in seen.notes[0]
+
+
 @pytest.mark.parametrize("text", ["", "   ", "''", "'cat':0", "'cat"])
 def test_nothing_to_see_is_an_error_with_words(text: str) -> None:
     with pytest.raises(InvalidText):

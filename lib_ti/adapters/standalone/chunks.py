@@ -23,7 +23,7 @@ _COMMA_REACH = 20  # a chunk that is full ends at a comma, if one is among its l
 
 MORE, LESS = 1.1, 1 / 1.1
 _BRACKETS = re.compile(r"\\[()\[\]\\]|[()\[\]\\]|:\s*([+-]?[.\d]+)\s*\)|[^\\()\[\]:]+|:")
-_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+_BREAK = re.compile(r"\bBREAK\b")
 
 
 @dataclass
@@ -57,13 +57,21 @@ def parse_emphasis(prompt: str) -> list[Piece]:
         elif token == "]" and opened["["]:
             close("[", LESS)
         else:
-            first, *others = _BREAK.split(token)
+            first, *others = _split_at_breaks(token)
             pieces += [Piece(first), *(Piece(text, breaks=True) for text in others)]
     while opened["("]:
         close("(", MORE)
     while opened["["]:
         close("[", LESS)
     return _join_equal(pieces)
+
+
+def _split_at_breaks(text: str) -> list[str]:
+    """The spaces around a BREAK are part of it."""
+    first, *others = _BREAK.split(text)
+    if not others:
+        return [first]
+    return [first.rstrip(), *(part.strip() for part in others[:-1]), others[-1].lstrip()]
 
 
 def _number(text: str | None) -> float | None:

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lib_ti.adapters.webui.settings import expressions_wanted
 from lib_ti.errors import HostError, TIError
 from lib_ti.expression.parser import parse_expression
-from lib_ti.expression.prompt import find_expressions, hide_expressions, may_hold_expression, rewrite_prompt
+from lib_ti.expression.prompt import (
+    advise_prompt,
+    find_expressions,
+    hide_expressions,
+    may_hold_expression,
+    rewrite_prompt,
+)
 from lib_ti.infotext import EXACT, HIRES_NEGATIVE, HIRES_PROMPT, NEGATIVE, PROMPT, exact_prompts, restore_prompts
 
 if TYPE_CHECKING:
@@ -143,6 +149,9 @@ def _note(p: Any, required_prompts: Iterable[str]) -> None:
     prompts = {*required_prompts, *(text for name in _PROMPTS for text in getattr(p, name, None) or ())}
     if EXACT in p.extra_generation_params or not any(map(_may_hold, prompts)):
         return
+    for prompt in sorted(prompts):
+        for advice in advise_prompt(prompt):
+            p.comment(f"{advice.message} {advice.hint}")  # shown under the picture, once
     expressions = [parse_expression(found.text) for prompt in prompts for found in find_expressions(prompt)]
     if expressions:
         p.extra_generation_params[EXACT] = _Exact()

@@ -38,7 +38,11 @@ class Processing:
     def __init__(self, **prompts: list[str]) -> None:
         self.extra_generation_params: dict[str, Any] = {}
         self.encoded = []
+        self.comments: dict[str, int] = {}
         vars(self).update(prompts)
+
+    def comment(self, text: str) -> None:
+        self.comments[text] = 1
 
     def get_conds_with_caching(
         self, function: Any, required_prompts: Any, steps: int, caches: list[list[Any]], *networks: Any
@@ -246,6 +250,19 @@ def test_what_the_embedding_merge_extension_has_placed_is_left_alone(install: An
     assert p.encoded == [["a <'EM_1'> {'EM-12'}"]]
     assert rows == []
     assert p.extra_generation_params == {}
+
+
+def test_leading_signs_make_no_difference_and_what_is_nearly_right_is_told_under_the_picture(
+    install: Any, host: WebuiHost
+) -> None:
+    p, rows = encode(install, host, ["<('cat'+'fog')*0.5> <-'cat'>", "<-'cat'*> <lora:it's:1> <3"])
+    cat, fog = (host.token_vectors(host.tokenize(word), "clip_l")[0] for word in ("cat", "fog"))
+    assert torch.equal(torch.stack(rows), torch.stack([(cat + fog) * 0.5, -cat]))
+    assert p.encoded[0][1] == "<-'cat'*> <lora:it's:1> <3"
+    (comment,) = p.comments
+    assert "<-'cat'*> is nearly an expression" in comment
+    assert install.comments.strip_comments("<('#1')> <-'#2'> # 3") == "<('#1')> <-'#2'> "
+    assert install.extra_networks.parse_prompt("<-'<lora:x:1>'>") == ("<-'<lora:x:1>'>", [])
 
 
 def test_comments_and_networks_keep_their_hands_off_expressions(install: Any) -> None:
