@@ -48,7 +48,7 @@ def test_an_older_preview_stays_large_once_chosen_until_the_newest_is_chosen(app
 def test_a_choice_of_an_earlier_run_is_forgotten(app: FakeApp, values: dict[str, object]):
     run(app, values)
     chosen = choose(app, "0")
-    run(app, values)
+    run(app, {**values, "embedding.overwrite": True})
     assert "Step 20" in view_of(app, chosen).parts["preview"]
 
 
