@@ -142,3 +142,34 @@ def sentences() -> Iterator[str]:
                 yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
+
+
+def promises() -> Iterator[tuple[str, list[str], list[str]]]:
+    """(words, files under lib_ti, tests under tests) of each row of the table of promises."""
+    for row in TEXTS[DOCS / "contributing" / "promises.md"].splitlines():
+        cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+        if len(cells) == 3 and "`" in cells[1]:
+            yield cells[0], re.findall("`(.+?)`", cells[1]), re.findall("`(.+?)`", cells[2])
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "tests"), promises(), ids=lambda cell: cell if isinstance(cell, str) else ""
+)
+def test_a_promise_is_kept_somewhere_and_has_tests(words: str, files: list[str], tests: list[str]) -> None:
+    """A promise could be made wider than what is kept, or go on being made when its test is gone."""
+    others = [text for page, text in TEXTS.items() if page.name != "promises.md"]
+    assert any(words in " ".join(text.split()) for text in others), "no page promises this"
+    assert files
+    assert all((ROOT / "lib_ti" / file).is_file() for file in files)
+    assert tests
+    for test in tests:
+        file, _, name = test.partition("::")
+        text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"def {name}(" in text if name else text, test
+
+
+def test_every_promise_of_the_readme_in_bold_has_a_row() -> None:
+    bold = set(re.findall(r"^- \*\*([A-Z][^*\[]+\.)\*\*", TEXTS[README], re.MULTILINE))
+    assert bold - {"Nothing is lost by a fault."} <= {words.strip("*") for words, *_ in promises()}, (
+        "which rows say in parts"
+    )
