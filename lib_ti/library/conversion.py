@@ -13,6 +13,7 @@ from lib_ti.atomic import write_atomically
 from lib_ti.config.embeddings import Form
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.families import ClipG, to_family
+from lib_ti.embedding.limits import MAX_PIXELS
 from lib_ti.embedding.name import check_name
 from lib_ti.errors import EmbeddingExists, Fault, InvalidConfig, TIError
 from lib_ti.formats.card import draw_fingerprint
@@ -141,6 +142,8 @@ def _picture(embedding: Embedding, thumbnail: Path | None) -> Image.Image:
         return draw_fingerprint(embedding)
     try:
         with open_file(thumbnail) as file, Image.open(file) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError("far larger than a card")
             return picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return draw_fingerprint(embedding)  # a damaged thumbnail is no reason to keep the embedding back

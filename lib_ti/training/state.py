@@ -105,10 +105,10 @@ def _read_record(text: str | None) -> dict[str, Any]:
     read = read_json(text)
     if not isinstance(read, dict):
         raise ValueError("its record is no table")
-    if read.get("format") != _FORMAT:
-        raise ValueError(
-            f"its format is {str(read.get('format'))[:20]}, and this TI Lab reads {_FORMAT}: another version wrote it"
-        )
+    if (form := read.get("format")) != _FORMAT:
+        newer = isinstance(form, str) and form.isdecimal() and len(form) < 10 and int(form) > int(_FORMAT)
+        who = "it was written by a newer TI Lab" if newer else "no TI Lab wrote it"
+        raise ValueError(f"{who}: its format is {str(form)[:20]!r}, and this one reads {_FORMAT!r}")
     record = {name: read[name] for name in (*_RECORD, *_SINCE) if name in read}
     if lacking := [name for name in _RECORD if name not in record]:
         raise ValueError(f"its record lacks {', '.join(lacking)}")

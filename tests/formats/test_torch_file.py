@@ -6,17 +6,21 @@ import pickle
 import pickletools
 import re
 import runpy
+import struct
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import InvalidEmbedding
-from lib_ti.formats.files import load_embedding, save_diffusers, save_embedding
+from lib_ti.formats.files import load_bundle, load_embedding, load_header, save_diffusers, save_embedding
 from lib_ti.formats.torch_file import read_torch_file
 from tests.formats.layout_files import a1111
 
@@ -161,3 +165,107 @@ def test_the_same_embedding_gives_the_same_bytes(sd1: Embedding, tmp_path: Path)
     save_embedding(sd1, tmp_path / "a.pt")
     save_embedding(sd1, tmp_path / "b.pt")
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+STRINGS = st.sampled_from(
+    [
+        "string_to_param",
+        "*",
+        "name",
+        "step",
+        "storage",
+        "0",
+        "cpu",
+        "ti_lab",
+        "emb_params",
+        "cat",
+        "_parameters",
+        "x" * 300,
+    ]
+)
+NAMES = st.sampled_from(
+    [
+        *(
+            "torch._utils _rebuild_tensor_v2",
+            "torch._utils _rebuild_parameter",
+            "torch FloatStorage",
+            "torch LongStorage",
+        ),
+        *("torch ComplexFloatStorage", "collections OrderedDict", "torch Size", "os system", "builtins eval", "a"),
+        *("torch.nn.modules.container ParameterDict", "__builtin__ set"),
+    ]
+)
+
+
+def spelled(text: str) -> bytes:
+    return b"X" + len(text.encode()).to_bytes(4, "little") + text.encode()
+
+
+STEPS = st.one_of(
+    STRINGS.map(spelled),
+    NAMES.map(lambda name: f"c{name.replace(' ', chr(10))}\n".encode()),
+    st.integers(-(2**31), 2**31 - 1).map(lambda n: b"J" + n.to_bytes(4, "little", signed=True)),
+    st.integers(0, 255).map(lambda n: b"K" + bytes([n])),
+    st.binary(max_size=12).map(lambda digits: b"\x8a" + bytes([len(digits)]) + digits),
+    st.floats().map(lambda number: b"G" + struct.pack(">d", number)),
+    st.integers(0, 3).map(lambda n: b"q" + bytes([n])),
+    st.integers(0, 3).map(lambda n: b"h" + bytes([n])),
+    st.sampled_from([*b"(}]NtubRQase.)\x85\x86\x87\x88\x89\x81"]).map(lambda code: bytes([code])),
+    st.binary(max_size=3),
+)
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n((" + spelled("storage") + b"ctorch\nFloatStorage\n" + spelled("0")
+    + spelled("cpu") + b"K\x06tQK\x00K\x02K\x03\x86K\x03K\x01\x86\x89ccollections\nOrderedDict\n)RtR"
+)  # fmt: skip
+
+
+@st.composite
+def pickles(draw: st.DrawFn) -> bytes:
+    """Any few instructions, or those of an embedding with some put in, taken out or doubled."""
+    honest = [b"}", b"(", spelled("string_to_param"), b"}", spelled("*"), TENSOR, b"s", spelled("step"), b"K\x03", b"u"]
+    steps = list(draw(st.sampled_from([[], honest])))
+    for _ in range(draw(st.integers(0, 8))):
+        place = draw(st.integers(0, len(steps)))
+        steps[place : place + draw(st.integers(0, 2))] = draw(st.lists(STEPS | st.just(TENSOR), max_size=3))
+    return b"\x80\x02" + b"".join(steps) + draw(st.sampled_from([b".", b".", b".", b""]))
+
+
+@settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
+@given(program=pickles(), legacy=st.booleans())
+def test_any_program_is_read_or_told_and_none_of_it_is_run(
+    tmp_path_factory: pytest.TempPathFactory, program: bytes, legacy: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.pt"
+    if legacy:
+        head = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+        path.write_bytes(head + program + pickle.dumps(["0"], 2) + (6).to_bytes(8, "little") + bytes(24))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a/data.pkl", program)
+            archive.writestr("a/data/0", bytes(24))
+    for load in (load_header, load_embedding, load_bundle):
+        with suppress(InvalidEmbedding):
+            load(path)
+
+
+def test_the_honest_program_among_them_is_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        parts = [b"\x80\x02}", spelled("string_to_param"), b"}", spelled("*"), TENSOR, b"ss."]
+        archive.writestr("a/data.pkl", b"".join(parts))
+        archive.writestr("a/data/0", bytes(24))
+    assert load_embedding(tmp_path / "x.pt").widths == {"unknown": 3}
+
+
+@pytest.mark.parametrize("what", ["tuples", "lists", "memo"])
+def test_a_value_that_is_nested_or_shared_without_end_is_told(tmp_path: Path, what: str) -> None:
+    """As an error's words it would take the recursion, or the memory, of all."""
+    programs = {
+        "tuples": b"\x80\x02N" + b"\x85" * 15000 + b"K\x01a.",
+        "lists": b"\x80\x02" + b"]" * 5000 + b"a" * 4999 + b"s.",
+        "memo": b"\x80\x02Nq\x00" + b"h\x00h\x00\x86q\x00" * 3000 + b"N}s.",
+    }
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("a/data.pkl", programs[what])
+    for load in (load_header, load_embedding, load_bundle):
+        with pytest.raises(InvalidEmbedding):
+            load(tmp_path / "x.pt")

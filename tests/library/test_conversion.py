@@ -125,3 +125,11 @@ def test_families_are_changed_on_the_way_and_the_loss_is_told(tmp_path: Path, sd
     assert "clip_g is zero" in notes["one"]
     assert "clip_g" not in notes["two"]
     assert load_embedding(tmp_path / "out" / "one.safetensors").family == "sdxl"
+
+
+def test_a_small_file_that_is_a_huge_picture_is_no_cards_background(tmp_path: Path, sd1: Embedding) -> None:
+    save_embedding(sd1, tmp_path / "cat.safetensors")
+    Image.new("1", (12000, 12000)).save(tmp_path / "cat.preview.png")
+    done = convert_files([tmp_path / "cat.safetensors"], "png", tmp_path / "out")
+    with Image.open(done.written[0].target) as card:
+        assert card.width * card.height < 10**6

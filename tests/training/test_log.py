@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from lib_ti.events import StepDone
@@ -86,3 +88,41 @@ def test_what_a_power_cut_left_is_no_row_and_costs_no_other(tmp_path: Path, lost
     table = LossTable(path, 2, 1)
     table.close()
     assert [row["step"] for row in read_losses(path)] == ["1", "2"]
+
+
+HEAD = b"step,epoch,epoch_step,loss,learn_rate\n"
+
+
+def test_a_table_is_read_through_whatever_a_power_cut_left(tmp_path: Path) -> None:
+    """Zero bytes end Python 3.10's own reader; what is whole before and behind them must come through."""
+    path = tmp_path / "loss.csv"
+    rows = [f"{n},0,{n},0.5,0.005\n".encode() for n in range(1, 7)]
+    for spoiled in (
+        bytes(4096) + b"\n",
+        b"3,0,\xff\xfe\xfa,0.5,0.005\n",
+        b"3,0\n",
+        b"three,0,3,0.5,0.005\n",
+        b"3,0,3,much,0.005\n",
+        b'3,"0,3,0.5,0.005\n',
+        b"3" * 200_000 + b",0,3,0.5,0.005\n",
+        b"-3,0,3,0.5,0.005\n",
+        b"\n\r\n,,,,\n",
+    ):
+        path.write_bytes(HEAD + b"".join([*rows[:2], spoiled, *rows[3:]]) + bytes(512))
+        assert {int(row["step"]) for row in read_losses(path)} - {3} == {1, 2, 4, 5, 6}, spoiled[:20]
+        write(path, 4, 5)
+        assert [int(row["step"]) for row in read_losses(path)][-1] == 5
+    for nothing in (b"", bytes(5000), b"\xff" * 5000, HEAD[:10], b"other,columns\n1,2\n"):
+        path.write_bytes(nothing)
+        assert read_losses(path) == []
+        assert not save_loss_plot(path, tmp_path / "loss.png", "foo")
+
+
+@settings(max_examples=200, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.binary(max_size=300), whole=st.booleans())
+def test_any_bytes_are_a_table(tmp_path_factory: pytest.TempPathFactory, data: bytes, whole: bool) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes((HEAD if whole else b"") + data)
+    for row in read_losses(path):
+        assert int(row["step"]) >= 0
+        float(row["loss"])

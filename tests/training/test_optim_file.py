@@ -4,11 +4,15 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
@@ -16,6 +20,7 @@ from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import EmbeddingExists, InvalidConfig, InvalidEmbedding
 from lib_ti.events import Event, Planned, StepDone, Warned
 from lib_ti.formats.files import load_embedding, save_embedding
+from lib_ti.formats.torch_file import read_torch_file
 from lib_ti.formats.writing import write_torch_zip
 from lib_ti.training.plan import plan_training
 from lib_ti.training.run import train
@@ -166,3 +171,63 @@ def test_an_optim_that_would_run_something_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(InvalidEmbedding):
         load_optim(tmp_path / "x.optim", torch.zeros(1, 6))
     assert not (tmp_path / "ran").exists()
+
+
+def moments_of(vectors: torch.Tensor, **more: Any) -> dict[str, Any]:
+    state = {"step": torch.tensor(3.0), "exp_avg": torch.zeros_like(vectors), "exp_avg_sq": torch.zeros_like(vectors)}
+    return {"hash": checksum(vectors), "optimizer_state_dict": {"state": {0: state | more}, "param_groups": []}}
+
+
+@pytest.mark.parametrize("name", ["exp_avg", "exp_avg_sq", "step"])
+def test_shapes_are_compared_before_a_number_is_read(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of two kilobytes took a gigabyte: one number can be called a tensor of any size."""
+    vectors, path = torch.zeros(2, 6), tmp_path / "x.optim"
+    huge = torch.zeros(1).expand(2**15, 2**13)
+    path.write_bytes(write_torch_zip(moments_of(vectors, **{name: huge})))
+    assert path.stat().st_size < 4000
+    loads: list[object] = []
+    monkeypatch.setattr(torch, "frombuffer", lambda *args, **more: loads.append(args))
+    with pytest.raises(InvalidEmbedding, match="another shape"):
+        load_optim(path, vectors)
+    assert not loads
+
+
+def test_an_embeddings_file_cannot_make_much_of_little_either(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"string_to_param": {"*": torch.zeros(1).expand(1024, 8192, 4)}}, path)
+    with pytest.raises(InvalidEmbedding, match="1024x8192x4"):
+        load_embedding(path)
+    torch.save({"x": torch.zeros(1).expand(2**20, 2**10)}, path)
+    with pytest.raises(InvalidEmbedding, match="far larger"):
+        read_torch_file(path.read_bytes())["x"].load()
+
+
+THINGS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.builds(torch.zeros, st.just(3)),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers(0, 3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@hypothesis_settings(max_examples=200, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_state_of_any_optimizer_is_used_or_told(tmp_path_factory: Any, data: st.DataObject) -> None:
+    vectors, path = torch.zeros(2, 6), tmp_path_factory.mktemp("optim", numbered=True) / "x.optim"
+    saved = moments_of(vectors)
+    inner = saved["optimizer_state_dict"]["state"][0]
+    for table in data.draw(st.lists(st.sampled_from([saved, saved["optimizer_state_dict"], inner]), max_size=2)):
+        table[data.draw(st.sampled_from(sorted(table)) | st.text(max_size=3))] = data.draw(THINGS)
+    shape = data.draw(st.lists(st.integers(0, 6), max_size=3))
+    dtype = data.draw(st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bfloat16]))
+    if data.draw(st.booleans()):
+        inner[data.draw(st.sampled_from(sorted(inner)))] = torch.zeros(shape).to(dtype)
+    path.write_bytes(write_torch_zip(saved))
+    with suppress(InvalidEmbedding):
+        (moments,) = load_optim(path, vectors).values()
+        assert {key: (tuple(one.shape), one.dtype) for key, one in moments.items() if key != "step"} == dict.fromkeys(
+            ("exp_avg", "exp_avg_sq"), ((2, 6), torch.float32)
+        )

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,66 @@ def test_what_no_run_of_ours_wrote_is_told_and_not_used(tmp_path: Path, damage: 
         load_state(path)
 
 
-def test_a_state_of_another_version_says_so(tmp_path: Path) -> None:
-    path = rewritten(tmp_path / "x.state", lambda tensors, record: record.update(format="2", step="seven"))
-    with pytest.raises(InvalidEmbedding, match=r"format is 2.*another version"):
+@pytest.mark.parametrize(("form", "words"), [("2", "a newer TI Lab"), ("999", "a newer TI Lab")])
+def test_a_state_of_a_newer_version_says_so(tmp_path: Path, form: str, words: str) -> None:
+    """And not that it is damaged, which would have somebody delete it."""
+    path = rewritten(tmp_path / "x.state", lambda tensors, record: record.update(format=form, step="seven"))
+    with pytest.raises(InvalidEmbedding, match=rf"{words}.*format is '{form}'"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("form", [None, 1, 2, "0", "one", "9" * 5000, "²", ["1"], {}])
+def test_a_state_of_a_format_that_never_was_is_told(tmp_path: Path, form: object) -> None:
+    path = rewritten(tmp_path / "x.state", lambda tensors, record: record.update(format=form))
+    with pytest.raises(InvalidEmbedding, match="no TI Lab wrote it"):
+        load_state(path)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_record_and_any_tensors_are_a_state_or_are_told(tmp_path_factory: Any, data: st.DataObject) -> None:
+    """Each fact of another kind, gone or doubled; each tensor of another key, type or shape; or bytes anywhere changed."""
+    path = tmp_path_factory.mktemp("states", numbered=True) / "x.state"
+
+    def spoil(tensors: Tensors, record: Record) -> None:
+        for fact in data.draw(st.lists(st.sampled_from(sorted(record)), max_size=2)):
+            record[fact] = data.draw(VALUES)
+        for key in data.draw(st.lists(st.sampled_from(sorted(tensors)), max_size=2)):
+            shape = data.draw(st.lists(st.integers(0, 6), max_size=3))
+            other = data.draw(
+                st.text(max_size=12) | st.sampled_from([key, "vectors.", "moments.0", "moments.0.step.x"])
+            )
+            dtype = data.draw(st.sampled_from([torch.float32, torch.float16, torch.int64, torch.bool, torch.complex64]))
+            tensors.pop(key, None)
+            tensors[other] = torch.full(shape, data.draw(st.sampled_from([0, 1, float("nan")])) or 0).to(dtype)
+
+    rewritten(path, spoil)
+    whole = path.read_bytes()
+    for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=3)):
+        whole = whole[:place] + data.draw(st.binary(max_size=3)) + whole[place + data.draw(st.integers(0, 3)) :]
+    path.write_bytes(whole)
+    with suppress(InvalidEmbedding):
+        state = load_state(path)
+        assert all(type(getattr(state, name)) is int for name in ("step", "samples", "seed"))
+        assert all(bool(one.isfinite().all()) for one in state.vectors.values())
+
+
+def test_a_record_that_is_nested_without_end_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.state"
+    save_state(path, STATE)
+    with safe_open(str(path), framework="pt") as file:
+        tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - not a dict
+        record = file.metadata()["ti_lab.state"]
+    deep = '{"a":' * 700 + "1" + "}" * 700
+    save_file(tensors, path, {"ti_lab.state": record.replace('"recipe": {}', f'"recipe": {deep}')})
+    with pytest.raises(InvalidEmbedding, match="nested"):
         load_state(path)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from lib_ti.reading import open_file
 
 LARGE, THUMB = 768, 128
+MOST_PIXELS = 48 * 1024 * 1024
 
 
 def find_data_uri(path: Path, side: int) -> str | None:
@@ -30,6 +31,8 @@ def find_data_uri(path: Path, side: int) -> str | None:
 @lru_cache(maxsize=512)
 def _data_uri(path: str, modified: int, side: int) -> str:
     with open_file(Path(path)) as opened, Image.open(opened) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError("a picture that would take a gigabyte to make a small one of")
         shown = image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()

@@ -48,3 +48,11 @@ def test_a_huge_picture_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     Image.new("RGB", (8, 8)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8)
     assert find_data_uri(path, 64) is None
+
+
+def test_a_small_file_that_is_a_huge_picture_is_not_unfolded(tmp_path: Path):
+    """Half a gigabyte of memory for a thumbnail, at every look at the list."""
+    path = tmp_path / "huge.png"
+    Image.new("1", (12000, 12000)).save(path)
+    assert path.stat().st_size < 100_000
+    assert find_data_uri(path, 64) is None
