@@ -11,7 +11,7 @@ from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import Listing, list_dataset, scan_pictures
 from lib_ti.dataset.template import compose_prompt
-from lib_ti.embedding.name import shadow_warnings
+from lib_ti.embedding.name import name_remark, shadow_warnings
 from lib_ti.errors import (
     Fault,
     GivenUp,
@@ -47,6 +47,7 @@ class Plan:
     warnings: tuple[str, ...]
     prompts_seen: bool = False
     memory: str = ""
+    name_remark: str = ""
 
     @property
     def first_step(self) -> int:
@@ -84,6 +85,7 @@ class Plan:
             *([f"Memory: {self.memory}"] if self.memory else []),
             f"Seed: {self.start.state.seed}",
             f"Embedding: {self.path}",
+            *([f"Name: {self.name_remark}"] if self.name_remark else []),
             f"Log: {self.start.folder.root}",
         )
 
@@ -181,6 +183,7 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         warnings=tuple(warnings),
         prompts_seen=prompts_seen,
         memory=memory,
+        name_remark=name_remark(config.embedding.name, host),
     )
 
 
