@@ -68,7 +68,12 @@ def test_the_users_own_templates_are_found_and_win_over_ours(tmp_path: Path, set
     assert plan.dataset.template.lines == ("my [name]",)
 
 
-def test_a_name_of_ordinary_words_is_a_line_of_the_plan_and_no_warning(tmp_path: Path, settings: Settings) -> None:
+def test_a_name_of_ordinary_words_is_a_line_of_the_plan_and_no_warning(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ToyHost, "placeholder_rows", lambda self, prompts, request: None
+    )  # it knows names of one word alone
     plan = plan_training(ToyHost(tmp_path), settings(embedding__name="round thing"))
     assert not any("made of words" in warning for warning in plan.warnings)
     assert any(line.startswith("Name: 'round thing' is made of words") for line in plan.lines())
