@@ -7,6 +7,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lib_ti.cli import convert, create, dataset, demo, generate, inspect, merge, remake, train, ui
 from lib_ti.cli import list as list_
@@ -57,11 +58,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     marked = [_MARK + word if _MINUS.match(word) else word for word in arguments]
     args = build_parser().parse_args(marked)
     for name, value in vars(args).items():
-        if isinstance(value, str):
-            setattr(args, name, value.removeprefix(_MARK))
-        elif isinstance(value, list):
-            setattr(args, name, [word.removeprefix(_MARK) for word in value])
+        setattr(args, name, list(map(_unmarked, value)) if isinstance(value, list) else _unmarked(value))
     return args
+
+
+def _unmarked(value: object) -> object:
+    return type(value)(str(value).removeprefix(_MARK)) if isinstance(value, (str, Path)) else value
 
 
 def exit_code(error: TIError) -> int:
