@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from lib_ti.app import App
 from lib_ti.errors import HostError
@@ -77,3 +79,44 @@ def test_a_name_that_is_no_text_does_not_take_the_list_with_it(get: Ask, folder:
     answer = get("library")
     assert answer.status_code == 200, answer.text
     assert "moth?.safetensors" in {entry["file"] for entry in answer.json()["embeddings"]}
+
+
+def test_one_odd_file_takes_nothing_from_the_others(get: Ask, post: Ask, folder: Path) -> None:
+    """Its type of numbers is one that torch here does not have: the answer to every request was 500."""
+    header = b'{"emb_params":{"dtype":"F4","shape":[2,6],"data_offsets":[0,6]}}'
+    (folder / "four.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(6))
+    if os.name != "nt":
+        os.mkfifo(folder / "pipe.safetensors")
+        os.mkfifo(folder / "four.preview.png")
+    entries = {entry["name"]: entry for entry in get("library").json()["embeddings"]}
+    assert entries.keys() == {"moth", "bee", "broken", "four"}
+    assert "'F4'" in entries["four"]["fault"]
+    assert get("library/file", file="four.safetensors").status_code == 200
+    assert get("library/thumbnail", file="four.safetensors").status_code == 404
+    refused = post("inspect", {"file": "four.safetensors"})
+    assert (refused.status_code, "'F4'" in refused.json()["detail"]) == (422, True)
+    assert post("inspect", {"file": "moth.safetensors"}).status_code == 200
+    assert post("merge", {"expression": "'moth' + 'bee'", "name": "both"}).status_code == 201
+    assert post("merge", {"expression": "'moth' + 'four'", "name": "more"}).status_code in (201, 422)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_are_shown_without_signs_that_turn_them_round_and_files_keep_theirs(get: Ask, folder: Path) -> None:
+    for name in ("gpj\u202eexe.pt", "is\u2066o.pt", "esc\x1b[31m.pt", os.fsdecode(b"half\xff.pt")):
+        (folder / name).write_bytes(b"junk")
+    listed = get("library").json()["embeddings"]
+    assert {"gpj?exe", "is?o", "esc?[31m", "half?"} <= {entry["name"] for entry in listed}
+    assert "gpj\u202eexe.pt" in {entry["file"] for entry in listed}, "other requests take it"
+    told = get("library/file", file="none\u202e.pt").json()
+    assert "\u202e" not in told["detail"] + told["faults"][0]["message"]
+
+
+def test_a_recipe_that_is_no_json_is_answered_all_the_same(get: Ask, folder: Path) -> None:
+    deep = '{"source": "conversion", "recipe": ' * 700 + "{}" + "}" * 700
+    for number, recipe in enumerate([deep, '{"rate": NaN, "more": [Infinity, 1e999]}', "[" * 5000]):
+        facts = {"ti_lab.format": "1", "recipe": recipe}
+        save_file({"emb_params": torch.zeros(1, 6)}, folder / f"odd{number}.safetensors", facts)
+        answer = get("library/file", file=f"odd{number}.safetensors")
+        assert answer.status_code == 200
+        assert answer.json()["recipe_full"] == ({"rate": None, "more": [None, None]} if number == 1 else {})
+    assert get("library").status_code == 200
