@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from lib_ti.adapters.standalone.checkpoint import load_header, load_tensor, load_weights, short_hash
+from lib_ti.adapters.standalone.detection import _own_networks
 from lib_ti.errors import UnsupportedModel
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.ones(4, dtype=torch.float16)}
@@ -106,3 +107,26 @@ def test_the_hash_is_the_one_that_webuis_show_and_follows_the_file(tmp_path: Pat
     path.write_bytes(b"abcd")
     os.utime(path, ns=(1, 1))
     assert short_hash(path) == "88d4266fd4"
+
+
+@pytest.mark.parametrize("dtype", ["F4", "F6_E2M3", "F8_E8M0FNU", "Q4_K"])
+def test_weights_of_a_type_that_cannot_be_loaded_are_a_sentence(tmp_path: Path, dtype: str) -> None:
+    header = b'{"w":{"dtype":"%s","shape":[2,4],"data_offsets":[0,4]}}' % dtype.encode()
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with suppress(UnsupportedModel):
+        load_header(path)
+    for load in (load_weights, lambda path: load_tensor(path, "w")):
+        with suppress(UnsupportedModel):
+            assert load(path) is not None
+
+
+@pytest.mark.parametrize("levels", [700, 100_000])
+def test_a_header_that_is_nested_without_end_is_told(tmp_path: Path, levels: int) -> None:
+    text = b'{"a":' * levels + b"1" + b"}" * levels
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(UnsupportedModel, match="whole"):
+        load_header(path)
+    with pytest.raises(UnsupportedModel, match="JSON"):
+        _own_networks({"ti_lab.config": text.decode()})
