@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if config.sampler not in samplers:
         raise TIError(f"There is no sampler {config.sampler!r}.", f"Choose one of: {', '.join(samplers)}.")
     for advice in [*advise_prompt(config.prompt), *advise_prompt(config.negative)]:
-        print(f"Note: {advice.message} {advice.hint}", file=sys.stderr)
+        tell(f"Note: {advice.message} {advice.hint}", sys.stderr)
     given = {field.name: getattr(config, field.name) for field in fields(ImageRequest)}
     first = ImageRequest(**given | {"seed": config.seed if config.seed >= 0 else random.randrange(2**32)})
     for number in range(config.count):

@@ -9,7 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from lib_ti.app import App
-from lib_ti.cli.console import STOPPED, on_signals, say
+from lib_ti.cli.console import STOPPED, on_signals, say, tell
 from lib_ti.cli.flags import add_flags, faults_by_flag, given_settings
 from lib_ti.cli.model_flags import add_host_flags, open_app
 from lib_ti.config.command import ServeConfig
@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
     query = f"?token={keys.token}" if keys.token else ""
     own = f"http://127.0.0.1:{config.port}/{query}"
     with serving(app, server, lambda page: Gate(page, address, args.allow_host, keys), address, config.port, defaults):
-        print(f"TI Lab: {own}", flush=True)
+        tell(f"TI Lab: {own}")
         if config.listen:
-            print(f"From other machines: http://{socket.gethostname()}:{config.port}/{query}", flush=True)
+            tell(f"From other machines: http://{socket.gethostname()}:{config.port}/{query}")
         if not config.no_browser:
             webbrowser.open(own)
         return until_signalled(app)
