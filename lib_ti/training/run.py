@@ -227,8 +227,8 @@ class _Run:
     def keep_up(self) -> None:
         """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
         step = self.trainee.step
-        if _due(step, self.config.save.every):
-            self.keep_trying(self.save_copy)
+        if _due(step, self.config.save.every) and self.keep_trying(self.save_copy):
+            return  # stopped for want of room, and the host has its model again
         if _due(step, self.config.preview.every):
             self.preview()
         if self.session.interrupted():

@@ -413,3 +413,21 @@ def test_a_damaged_state_is_told_and_the_next_older_copy_taken(tmp_path: Path, s
     assert [text.split()[0] for text in start.warnings] == ["foo.safetensors.state", "foo-12.state"]
     run(host, settings(embedding__resume=True))
     assert same(final_vectors(host), final_vectors(whole))
+
+
+def test_stopped_for_want_of_room_no_picture_is_made_with_a_model_that_was_given_back(
+    tmp_path: Path, settings: Settings, disk: Disk
+) -> None:
+    host, control = ToyHost(tmp_path), Control()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 8:
+            disk.full = [host.log_folder()]
+        if isinstance(event, Paused):
+            control.stop()
+
+    events = run(host, settings(preview__every=8), control, listen)
+    assert isinstance(events[-1], Finished)
+    assert load_embedding(host.embeddings_folder() / "foo.safetensors").step == 8
+    assert [event.step for event in events if isinstance(event, PreviewReady)] == [0]
+    assert not any("preview" in event.text for event in events if isinstance(event, Warned))
