@@ -28,7 +28,7 @@ from lib_ti.errors import InvalidEmbedding
 from lib_ti.formats.card import draw_card
 from lib_ti.formats.metadata import write_metadata
 from lib_ti.formats.stored import StoredTensor
-from lib_ti.reading import read_json
+from lib_ti.reading import read_json, whole_number
 
 if TYPE_CHECKING:
     import torch
@@ -134,7 +134,7 @@ def _parse_payload(payload: bytes) -> dict[str, Any]:
     try:
         if len(payload) > MAX_JSON_BYTES:
             raise ValueError(f"{len(payload)} bytes, more than the {MAX_JSON_BYTES} that we read")
-        values = json.loads(payload, object_hook=_tensor)
+        values = json.loads(payload, object_hook=_tensor, parse_int=whole_number)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidEmbedding(f"The embedding in this picture is damaged ({str(error)[:200]}).") from error
     if not isinstance(values, dict):

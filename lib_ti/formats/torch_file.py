@@ -19,6 +19,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LONGEST_LINE = 1000
 _ZIP_ENTRY = b"PK\x01\x02"
 _DATA = re.compile(r"([^/]+)/data\.pkl")
 
@@ -57,6 +59,13 @@ def _damage_reported() -> Iterator[None]:
         raise InvalidEmbedding(f"This file is damaged ({str(error)[:200]}).", "Fetch or save it anew.") from error
 
 
+class _Lines(BytesIO):
+    """Python before 3.10.7 reads a number of a million digits for minutes, and a pickle may hold one as a line."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return super().readline(_LONGEST_LINE)
+
+
 def _read_zip(data: bytes) -> Any:
     if data.count(_ZIP_ENTRY) > MAX_ZIP_MEMBERS:
         raise InvalidEmbedding("This zip archive has far too many parts for an embedding.", "Is it a checkpoint?")
@@ -66,7 +75,11 @@ def _read_zip(data: bytes) -> Any:
     if len(roots) != 1:
         raise InvalidEmbedding("This zip archive is not a file that torch wrote.", "Unpack it first.")
 
+    if sum(member.file_size for member in members.values()) > len(data):
+        raise InvalidEmbedding("Parts of this zip archive lie over each other, or are compressed.", "Save it anew.")
+
     @_damage_reported()  # a tensor's numbers are read only when it is loaded
+    @cache  # rows may be views of one storage
     def read(name: str) -> bytes:
         member = members[f"{roots[0]}/{name}"]
         # Torch never compresses; so nothing here can be larger than the file itself.
@@ -76,11 +89,11 @@ def _read_zip(data: bytes) -> Any:
 
     if f"{roots[0]}/byteorder" in members and read("byteorder") != b"little":
         raise InvalidEmbedding("It was saved on a big-endian machine.", "Save it as .safetensors there.")
-    return run_pickle(BytesIO(read("data.pkl")), lambda key: read(f"data/{key}"))
+    return run_pickle(_Lines(read("data.pkl")), lambda key: read(f"data/{key}"))
 
 
 def _read_legacy(data: bytes) -> Any:
-    stream = BytesIO(data)
+    stream = _Lines(data)
     places: dict[str, tuple[int, int]] = {}
 
     def nothing(key: str) -> bytes:
@@ -94,8 +107,8 @@ def _read_legacy(data: bytes) -> Any:
         raise InvalidEmbedding("It was saved on a big-endian machine.", "Save it as .safetensors there.")
 
     @_damage_reported()
-    def read(key: str) -> bytes:
-        return data[slice(*places[key])]
+    def read(key: str) -> memoryview:
+        return memoryview(data)[slice(*places[key])]
 
     sizes: dict[str, int] = {}
     value = run_pickle(stream, read, sizes)
@@ -137,7 +150,7 @@ class Name:
 class Storage:
     dtype: str
     item_bytes: int
-    read: Callable[[], bytes]
+    read: Callable[[], bytes | memoryview]
 
 
 class _Parameters(dict[str, Any]):
@@ -150,7 +163,7 @@ _WITH_VALUE = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"
 _TUPLE_SIZES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def run_pickle(stream: BinaryIO, read: Callable[[str], bytes], sizes: dict[str, int] | None = None) -> Any:
+def run_pickle(stream: BinaryIO, read: Callable[[str], bytes | memoryview], sizes: dict[str, int] | None = None) -> Any:
     """Carry out one pickle. `read` gives the bytes of a storage by key; `sizes` collects the bytes of a number by key."""
     stack: list[Any] = []
     memo: dict[Any, Any] = {}
@@ -214,7 +227,7 @@ def _set_items(target: Any, values: list[Any]) -> None:
         target[key] = value
 
 
-def _persistent(ident: Any, read: Callable[[str], bytes], sizes: dict[str, int]) -> Storage | Name:
+def _persistent(ident: Any, read: Callable[[str], bytes | memoryview], sizes: dict[str, int]) -> Storage | Name:
     """What torch keeps outside of the pickle: a tensor's numbers; in old files also a class, with its source."""
     if ident[0] == "module" and isinstance(ident[1], Name):
         return ident[1]
@@ -277,8 +290,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> StoredTensor:
         last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True))
         if 0 in shape or (last + 1) * storage.item_bytes > len(data):
             raise InvalidEmbedding("This file is damaged: a tensor is larger than its data.", "Fetch or save it anew.")
-        whole = data[: len(data) // storage.item_bytes * storage.item_bytes]
-        flat = torch.frombuffer(bytearray(whole), dtype=getattr(torch, storage.dtype))
-        return flat.as_strided(shape, stride, offset).clone()
+        own = bytearray(data[offset * storage.item_bytes : (last + 1) * storage.item_bytes])
+        return torch.frombuffer(own, dtype=getattr(torch, storage.dtype)).as_strided(shape, stride).clone()
 
     return StoredTensor(tuple(shape), storage.dtype, load)

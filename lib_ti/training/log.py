@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lib_ti.atomic import write_atomically
-from lib_ti.errors import HostError
+from lib_ti.errors import HostError, TIError
 from lib_ti.events import StepDone
 from lib_ti.jobs.history import smooth
 from lib_ti.reading import read_file
@@ -45,7 +45,13 @@ def read_losses(path: Path) -> list[dict[str, str]]:
     short, and the zero bytes that a file system may put where the last lines should be."""
     if not path.is_file():
         return []
-    text = read_file(path, MAX_TABLE_BYTES).decode("utf-8", "replace").replace("\0", "")
+    try:
+        data = read_file(path, MAX_TABLE_BYTES)
+    except OSError as error:
+        raise TIError(
+            f"The table of losses cannot be read: {error.strerror}.", "Look at its rights, or move it away.", str(path)
+        ) from error
+    text = data.decode("utf-8", "replace").replace("\0", "")
     lines = [line for line in text.splitlines() if len(line) < 1000]
     return [row for row in csv.DictReader(lines, quoting=csv.QUOTE_NONE) if _is_whole(row)]
 
