@@ -1,6 +1,7 @@
 """A user would wait for ever, or lose the memory of the machine, by one odd thing in a folder."""
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lib_ti import reading
 from lib_ti.adapters.standalone.checkpoint import load_header as load_checkpoint_header
 from lib_ti.adapters.standalone.session import load_folder
 from lib_ti.adapters.standalone.source import open_source, weights_file
@@ -179,3 +181,29 @@ def test_a_number_as_long_as_a_book_is_told() -> None:
         with pytest.raises(ValueError, match="digits"):
             read_json(text)
     assert read_json(str(2**64)) == 2**64
+
+
+def test_no_strangers_file_is_opened_in_another_way() -> None:
+    """Or the next reader waits for a pipe again."""
+    known = {
+        "reading.py": "itself",
+        "atomic.py": "writes",
+        "training/lock.py": "never waits: opened to read and write",
+        "training/log.py": "writes; reads by read_file",
+        "cli/ui.py": "a password may well come out of a pipe",
+        "ui/serve.py": "our own page",
+        "dataset/prepare.py": "pictures that were decoded just before",
+        "formats/png.py": "bytes that are in memory",
+        "adapters/standalone/tokenizer.py": "a library's own file",
+        "adapters/standalone/detection.py": "our own file",
+        "adapters/standalone/checkpoint.py": "what open_source has looked at",
+        "adapters/webui/txt2img.py": "the host's own file",
+    }
+    reads = re.compile(r"\.read_(text|bytes)\(|\.open\(\"|(?<![\w.])(?<!def )open\(|Image\.open\((?!file|opened)")
+    package = Path(reading.__file__).parent
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "recipe" not in path.parts and reads.search(path.read_text(encoding="utf-8"))
+    }
+    assert found - known.keys() == set()

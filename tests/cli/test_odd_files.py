@@ -77,3 +77,12 @@ def test_asked_for_by_itself_it_is_told(command: Command, out: Path, name: str) 
         assert code == 2
         assert "Error: " in err
         assert "Traceback" not in err
+
+
+def test_made_again_with_others_it_is_told_and_they_are_made(command: Command, out: Path, tmp_path: Path) -> None:
+    files = sorted(out.glob("*.*"))
+    code, told, err = command("again", *files, "--model", "demo-xl", "--out", "other")
+    assert code == 1 or code == 2
+    assert (tmp_path / "other" / "good.safetensors").is_file()
+    assert err.count("Error: ") == len(files) - 1
+    assert "good.safetensors" in told
