@@ -2,79 +2,86 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
-import time
-from collections.abc import Iterable
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lib_ti.atomic import write_atomically
 from lib_ti.chance import shuffled
 from lib_ti.errors import Fault, InvalidDataset
 from lib_ti.reading import read_text
 
-if TYPE_CHECKING:
-    import regex
-
-_FIELD = "data.word_regex"
-REGEX_SECONDS = 5
+REGEX_SECONDS = 10
+"""For all names together, and for a process to start."""
+_PICK = """
+import json, re, sys
+pattern, texts = json.load(sys.stdin)
+try:
+    regex = re.compile(pattern)
+except (re.error, RecursionError, OverflowError) as error:
+    answer = [str(error), []]
+else:
+    group = min(regex.groups, 1)
+    answer = ["", [[match[group] or "" for match in regex.finditer(text)] for text in texts]]
+json.dump(answer, sys.stdout)
+"""
 # A1111's rule: what numbering and its own preprocessing leave at the front of a name, as in "00003-0-red boat".
 _NUMBERING = re.compile(r"^[-\d]+\s*")
 
 
-def find_caption(picture: Path, word_regex: str = "", join_words: str = " ", class_words: str = "") -> str:
-    """The caption of `picture`, on one line: its .txt file, else `class_words` (of a kohya folder), else its name.
+def find_caption(picture: Path, otherwise: str | None = None) -> str:
+    """The caption of `picture`, on one line: its .txt file, else what is known `otherwise`, else its name.
 
     Raises InvalidDataset for a caption file that cannot be read.
     """
     path = picture.with_suffix(".txt")
     if path.is_file():
         return _load_caption(path)
-    return class_words or caption_from_name(picture.stem, word_regex, join_words)
+    return caption_from_name(picture.stem) if otherwise is None else otherwise
 
 
-def caption_from_name(stem: str, word_regex: str = "", join_words: str = " ") -> str:
-    """Digits and dashes at the front go; `word_regex`, if any, picks words (its group, if it has one) for `join_words`.
+def caption_from_name(stem: str) -> str:
+    """Digits and dashes at the front go."""
+    return _one_line(_NUMBERING.sub("", stem))
 
-    Raises InvalidDataset, at `data.word_regex`, where it is no regular expression or does not come to an end.
+
+def pick_words(stems: Sequence[str], word_regex: str, join_words: str) -> list[str]:
+    """Captions from the names of pictures: the words that `word_regex` finds (its group, if it has one), with `join_words` between.
+
+    It is the user's own, and some never come to an end, whatever else is waiting. So it is read as A1111 reads it, by `re`, but in
+    a process of its own, which can be ended. Raises InvalidDataset, at `data.word_regex`, where it is no regular expression or
+    takes more than REGEX_SECONDS.
     """
-    words = _NUMBERING.sub("", stem)
-    if word_regex:
-        words = join_words.join(_find_words(words, _compile(word_regex), REGEX_SECONDS))
-    return _one_line(words)
-
-
-def prove_word_regex(word_regex: str, stems: Iterable[str]) -> None:
-    """Reads the names of pictures, for all of which there are REGEX_SECONDS together. Raises InvalidDataset."""
-    pattern = _compile(word_regex)
-    end = time.monotonic() + REGEX_SECONDS
-    for stem in stems:
-        _find_words(_NUMBERING.sub("", stem), pattern, max(end - time.monotonic(), 0.001))
-
-
-def _compile(word_regex: str) -> regex.Pattern[str]:
-    """By the package `regex` and not by `re`, whose search nothing can end."""
+    asked = json.dumps([word_regex, [_NUMBERING.sub("", stem) for stem in stems]]).encode()
+    no_window = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # of Windows
     try:
-        import regex
-    except ImportError:
-        message = "a word regex needs the Python package regex, which is not installed"
-        raise InvalidDataset([Fault(_FIELD, message, "install it (pip install regex), or leave this empty")]) from None
-    try:
-        return regex.compile(word_regex)
-    except (regex.error, RecursionError, OverflowError) as error:
-        message = f"{word_regex!r} is not a regular expression: {error}"
-        raise InvalidDataset([Fault(_FIELD, message, "mend it, or leave it empty")]) from None
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _PICK],
+            input=asked,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=REGEX_SECONDS,
+            check=True,
+            creationflags=no_window,
+        )
+    except subprocess.TimeoutExpired:
+        message = f"{word_regex!r} takes more than {REGEX_SECONDS} seconds to read the names of the pictures"
+        raise _refused(message, "write one without a repeat inside a repeat, such as \\w+, or leave it empty") from None
+    except (OSError, subprocess.SubprocessError) as error:
+        message = f"{word_regex!r} cannot be tried on the names of the pictures: {error}"
+        raise _refused(message, "write a simpler one, such as \\w+, or leave it empty") from None
+    fault, found = json.loads(done.stdout)
+    if fault:
+        raise _refused(f"{word_regex!r} is not a regular expression: {fault}", "mend it, or leave it empty")
+    return [_one_line(join_words.join(words)) for words in found]
 
 
-def _find_words(text: str, pattern: regex.Pattern[str], seconds: float) -> list[str]:
-    try:
-        found = pattern.finditer(text, timeout=seconds, concurrent=True)  # concurrent: other threads go on meanwhile
-        return [match[min(pattern.groups, 1)] or "" for match in found]
-    except TimeoutError:
-        message = f"{pattern.pattern!r} takes more than {REGEX_SECONDS} seconds to read names such as {text!r}"
-        hint = "write one without a repeat inside a repeat, such as \\w+, or leave it empty"
-        raise InvalidDataset([Fault(_FIELD, message, hint)]) from None
+def _refused(message: str, hint: str) -> InvalidDataset:
+    return InvalidDataset([Fault("data.word_regex", message, hint)])
 
 
 def split_tags(caption: str) -> list[str]:

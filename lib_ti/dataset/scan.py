@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
-from lib_ti.dataset.caption import find_caption, prove_word_regex, split_tags
+from lib_ti.dataset.caption import caption_from_name, find_caption, pick_words, split_tags
 from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.picture import load_image, place_image
@@ -27,7 +27,8 @@ Progress = Callable[[int, int], None]
 class Listing:
     """What is known of a data set before a picture is opened, for the training of `name`; `faults` is all that is wrong so far.
 
-    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple.
+    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple. `words` has for each of `files` those that its
+    name gives.
     """
 
     data: DataPart
@@ -36,6 +37,7 @@ class Listing:
     pixel_multiple: int
     template: Template | None
     files: tuple[PictureFile, ...]
+    words: tuple[str, ...]
     faults: tuple[Fault, ...] = ()
 
     def validate(self) -> None:
@@ -67,13 +69,12 @@ def list_dataset(
     files: list[PictureFile] = []
     with _collect(faults):
         files = list_pictures(typed_path(data.folder))
+    stems = [file.path.stem for file in files]
+    words = list(map(caption_from_name, stems))
     if data.word_regex:
-        try:
-            prove_word_regex(data.word_regex, (file.path.stem for file in files))
-        except InvalidDataset as error:
-            faults += error.faults
-            data = replace(data, word_regex="")
-    return Listing(data, name, model_size, pixel_multiple, template, tuple(files), tuple(faults))
+        with _collect(faults):
+            words = pick_words(stems, data.word_regex, data.join_words)
+    return Listing(data, name, model_size, pixel_multiple, template, tuple(files), tuple(words), tuple(faults))
 
 
 def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset:
@@ -83,8 +84,8 @@ def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset
     """
     data, name, template, faults = listing.data, listing.name, listing.template, list(listing.faults)
     pictures = []
-    for done, file in enumerate(listing.files, 1):
-        found = _scan_picture(file, data, listing.model_size, listing.pixel_multiple, faults)
+    for done, (file, words) in enumerate(zip(listing.files, listing.words, strict=True), 1):
+        found = _scan_picture(file, words, data, listing.model_size, listing.pixel_multiple, faults)
         pictures += [found] if found else []
         if progress:
             progress(done, len(listing.files))
@@ -96,13 +97,13 @@ def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset
 
 
 def _scan_picture(
-    file: PictureFile, data: DataPart, model_size: int, pixel_multiple: int, faults: list[Fault]
+    file: PictureFile, words: str, data: DataPart, model_size: int, pixel_multiple: int, faults: list[Fault]
 ) -> Picture | None:
     """The picture, or None with its faults added to `faults`."""
     caption = fit = None
     has_alpha = False
     with _collect(faults, file):
-        caption = find_caption(file.path, data.word_regex, data.join_words, file.class_words)
+        caption = find_caption(file.path, file.class_words or words)
     with _collect(faults, file):
         fit, has_alpha = _validate_picture(file.path, data, model_size, pixel_multiple)
     if caption is None or fit is None:

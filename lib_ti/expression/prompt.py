@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from lib_ti.errors import InvalidText
 from lib_ti.expression.advice import Advice
@@ -24,6 +25,7 @@ _BEGIN_OUTSIDE_COMMENTS = re.compile(f"{_MERGED_OR_COMMENT} | {_OPENING}", re.VE
 _MAY_BEGIN = re.compile(_OPENING, re.VERBOSE)
 _CLOSERS = {"<": ">", "{": "}"}
 _SHOWN = 60
+_MOST_ADVICE = 5
 # Characters that have no meaning to anyone: Unicode's three private areas.
 _PRIVATE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))
 
@@ -75,8 +77,8 @@ def find_expressions(prompt: str) -> Iterator[Found]:
 
 
 def advise_prompt(prompt: str) -> list[Advice]:
-    """On what is nearly an expression, and is read as plain text."""
-    return [seen for seen in _scan(prompt) if isinstance(seen, Advice)]
+    """On what is nearly an expression, and is read as plain text; of many such places on the first few."""
+    return list(islice((seen for seen in _scan(prompt) if isinstance(seen, Advice)), _MOST_ADVICE))
 
 
 def _scan(prompt: str, begin: re.Pattern[str] = _BEGIN) -> Iterator[Found | Advice | InvalidText]:

@@ -95,11 +95,22 @@ def test_every_fault_is_reported_at_once_by_file(data: DataPart) -> None:
 def test_a_word_regex_that_would_never_end_is_told_before_any_picture_is_opened(
     data: DataPart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lib_ti.dataset.caption.REGEX_SECONDS", 0.2)
+    monkeypatch.setattr("lib_ti.dataset.caption.REGEX_SECONDS", 0.5)
     save(Path(data.folder), "a" * 100 + "!.png", (9, 9))
     found = faults(replace(data, word_regex="(a|aa)+$"))
     assert "takes more than" in found["data.word_regex"]
     assert set(found) == {"data.word_regex", "a" * 100 + "!.png"}
+
+
+def test_a_word_regex_reads_names_and_neither_class_words_nor_caption_files(data: DataPart) -> None:
+    folder = Path(data.folder)
+    save(folder, "2_sks boat/blue.png")
+    captions = {
+        Path(one.name).name: one.caption for one in scan(replace(data, word_regex="b.", join_words="+")).pictures
+    }
+    assert captions["1-red boat.png"] == "bo"
+    assert captions["blue.png"] == "sks boat"
+    assert captions["2.jpg"] == "a boat, at sea"
 
 
 def test_a_bad_template_does_not_hide_a_missing_folder(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """What texts mean, and row counts: a user would be told another size than the merge has."""
 
+import inspect
+import sys
+
 import pytest
 
 from lib_ti.adapters.standalone.tokenizer import tokenize
 from lib_ti.errors import InvalidEmbedding, InvalidText
 from lib_ti.expression import limits
+from lib_ti.expression.advice import advise
 from lib_ti.expression.evaluate import Dictionary, Rows, evaluate
 from lib_ti.expression.parser import parse_expression
+from lib_ti.expression.printer import print_expression
 
 CAT, DOG = 2368, 1929
 
@@ -98,3 +103,20 @@ def test_an_embedding_that_cannot_be_used_is_told_under_its_operand() -> None:
     with pytest.raises(InvalidText, match=r"mine is for SDXL(.|\n)*Load an SDXL") as caught:
         evaluate(parse_expression("'cat'+'my mine'"), Rows(rows_of), Dictionary(words, EMBEDDINGS))
     assert (caught.value.start, caught.value.end) == (6, 15)
+
+
+@pytest.mark.parametrize("nest", ["('b'+{}*2)", "{}+'b'=*2", "({},'b')"])
+def test_the_deepest_expression_leaves_room_for_the_calls_of_a_webui(nest: str) -> None:
+    """Python lets a thread be 1000 calls deep, and a WebUI's own are some dozens."""
+    text = "'a'"
+    for _ in range(limits.NESTING):
+        text = nest.format(text)
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 650)
+    try:
+        expression = parse_expression(text)
+        assert evaluate(expression, Rows(EMBEDDINGS.__getitem__), Dictionary(words, EMBEDDINGS))
+        advise(expression, ["abcd"])
+        print_expression(expression.root)
+    finally:
+        sys.setrecursionlimit(before)

@@ -154,3 +154,7 @@ def test_placeholders_depend_on_all_parts_alone() -> None:
 def test_a_prompt_without_expressions_costs_microseconds(look: Callable[[str], object]) -> None:
     prompt = "a photo of a cat, it's raining, (fog:1.2), <lora:x:1> " * 30
     assert min(timeit.repeat(lambda: look(prompt), number=100, repeat=5)) / 100 < 200e-6
+
+
+def test_of_many_places_that_are_nearly_expressions_a_few_are_told() -> None:
+    assert len(advise_prompt("<-'a'*> " * 1000)) == 5

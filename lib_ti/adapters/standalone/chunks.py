@@ -5,7 +5,7 @@ Attention brackets weigh: (more), [less], (word:1.2), \\( for a bracket; BREAK b
     text      "a ((red)) [big:1.5] (ball:0.5)"
     pieces    ("a ", 1) ("red", 1.21) (" ", 1) ("big:1.5", 0.909) (" ", 1) ("ball", 0.5)
 
-They never fail: one that is never closed reaches to the end, one that was never opened is text.
+They never fail: one that is never closed reaches to the end; one that was never opened is text, as is one inside 100 others.
 
 An embedding stands in a prompt by its name, found by the name's token ids: the longest name first, upper and lower case
 alike, without word boundaries. Its rows never spread over two chunks.
@@ -19,6 +19,7 @@ from lib_ti.adapters.standalone.tokenizer import END, START, tokenize
 
 CHUNK = 75
 _COMMA = 267
+_DEEPEST = 100
 _COMMA_REACH = 20  # a chunk that is full ends at a comma, if one is among its last tokens; WebUIs' default
 
 MORE, LESS = 1.1, 1 / 1.1
@@ -48,7 +49,7 @@ def parse_emphasis(prompt: str) -> list[Piece]:
         weight = _number(match[1])
         if token[0] == "\\":
             pieces.append(Piece(token[1:]))
-        elif token in opened:
+        elif token in opened and len(opened[token]) < _DEEPEST:
             opened[token].append(len(pieces))
         elif weight is not None and opened["("]:
             close("(", weight)
@@ -84,12 +85,17 @@ def _number(text: str | None) -> float | None:
 def _join_equal(pieces: list[Piece]) -> list[Piece]:
     """Neighbours of one weight are one text: a word may be spread over several tokens of the grammar."""
     joined: list[Piece] = [Piece("")]
+    texts: list[list[str]] = [[]]
     for piece in pieces:
         last = joined[-1]
-        if piece.breaks or (piece.weight != last.weight and last.text):
+        if piece.breaks or (piece.weight != last.weight and texts[-1]):
             joined.append(piece)
-        else:
-            joined[-1] = Piece(last.text + piece.text, piece.weight if not last.text else last.weight, last.breaks)
+            texts.append([])
+        elif not texts[-1]:
+            last.weight = piece.weight
+        texts[-1] += [piece.text] if piece.text else []
+    for piece, parts in zip(joined, texts, strict=True):
+        piece.text = "".join(parts)
     return joined
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_ti.adapters.standalone.chunks import CHUNK, EMPTY, Names, count_rows, parse_emphasis, parse_prompt
+from lib_ti.adapters.standalone.chunks import CHUNK, EMPTY, Names, Piece, count_rows, parse_emphasis, parse_prompt
 from lib_ti.adapters.standalone.tokenizer import END, START, tokenize
 
 NONE = Names({})
@@ -165,3 +165,9 @@ def test_brackets_never_fail(prompt: str) -> None:
 def test_text_without_brackets_is_left_alone(prompt: str) -> None:
     (piece,) = parse_emphasis(prompt)
     assert (piece.text, piece.weight) == (prompt, 1.0)
+
+
+def test_brackets_inside_a_hundred_others_are_text() -> None:
+    first, last = parse_emphasis("(" * 102 + "a" + ")" * 100 + "b")
+    assert (first.text, last) == ("((a", Piece("b"))
+    assert first.weight == pytest.approx(1.1**100)
