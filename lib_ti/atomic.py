@@ -39,6 +39,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise TIError(f"The file could not be written: {error.strerror or error}.", advice, str(path)) from error
 
 
+def make_folder(folder: Path) -> None:
+    """With those above it; no power cut takes one of them away again, and with it all that was written into it. Raises OSError."""
+    for above in _make_folder(folder):
+        _fsync_folder(above)
+
+
 def _make_folder(folder: Path) -> list[Path]:
     """The folders in which others had to be made."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]

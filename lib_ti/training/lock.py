@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from lib_ti.atomic import make_folder
 from lib_ti.errors import Busy, HostError
 from lib_ti.reading import read_file, read_json
 
@@ -31,7 +32,7 @@ def training_lock(embedding: Path) -> Iterator[None]:
     """Nobody else trains `embedding` meanwhile. Raises Busy, which names the process that does; HostError where no file can be."""
     path = lock_path(embedding)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         file = _locked(path)
     except OSError as error:
         raise HostError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,6 +35,11 @@ class LossTable:
         if self._file and done.step % self._every == 0:
             self._file.write(f"{done.step},{done.epoch},{done.epoch_step},{done.loss:.7f},{done.rate:g}\n")
             self._file.flush()
+
+    def sync(self) -> None:
+        """No power cut takes away what is written."""
+        if self._file:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         if self._file:

@@ -32,7 +32,7 @@ from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.state import optim_path, save_optim, save_state, state_path
+from lib_ti.training.state import RunState, optim_path, save_optim, save_state, state_path
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
 from lib_ti.training.validation import session_request
 
@@ -340,20 +340,47 @@ class _Run:
 
     def save_copy(self) -> None:
         copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)
+        self.sync_losses()
         self.save(copy, self.folder.state(self.trainee.step))
         self.emit(Saved(self.trainee.step, copy, "copy"))
 
     def save_embedding(self) -> None:
-        self.save(self.plan.path, state_path(self.plan.path))
+        self.sync_losses()
+        with self.state_in_the_log():
+            self.save(self.plan.path, state_path(self.plan.path))
         self.emit(Saved(self.trainee.step, self.plan.path, "embedding"))
         with self.warnings("The card picture"):
             if self.config.save.card and self.newest and save_card(self.newest, self.plan.path):
                 self.emit(Saved(self.trainee.step, card_path(self.plan.path), "preview"))
 
+    @contextmanager
+    def state_in_the_log(self) -> Iterator[None]:
+        """While the embedding's file is new and the state beside it is the older one's yet. Else a run that is killed in between
+        could not be resumed: it would begin anew, from its own vectors without their momentum."""
+        path = self.folder.state(self.trainee.step)
+        there = path.exists()
+        with suppress(TIError):  # where the log has no room, the embedding may still have it
+            save_state(path, self.state())
+        yield
+        if not there:
+            with suppress(OSError):
+                path.unlink()
+
+    def sync_losses(self) -> None:
+        """Before a state that goes on after them."""
+        with self.warnings("Writing down the losses"):
+            self.losses.sync()
+
     def save(self, path: Path, state_file: Path) -> None:
         """The vectors as they are now, and all that it takes to go on. Raises TIError where they cannot be written."""
+        save_embedding(self.embedding(), path, overwrite=True)
+        save_state(state_file, self.state())
+        if self.config.save.optim and path.suffix == ".pt":
+            save_optim(optim_path(path), self.trainee.optimizer_state(), next(iter(self.trainee.vectors.values())))
+
+    def state(self) -> RunState:
         trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
-        state = replace(
+        return replace(
             self.plan.start.state,
             step=trainee.step,
             samples=trainee.samples,
@@ -365,10 +392,6 @@ class _Run:
             token_tables=self.token_tables,
             settings=self.settings(),
         )
-        save_embedding(self.embedding(), path, overwrite=True)
-        save_state(state_file, state)
-        if self.config.save.optim and path.suffix == ".pt":
-            save_optim(optim_path(path), trainee.optimizer_state(), next(iter(trainee.vectors.values())))
 
     def preview(self) -> None:
         """Pictures are not what the run is for: where one fails, that is told, and the run goes on."""

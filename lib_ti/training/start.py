@@ -15,6 +15,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from lib_ti.atomic import make_folder
 from lib_ti.config.options import config_values, walk_options
 from lib_ti.config.train import FORMATS, TrainConfig
 from lib_ti.create import initial_vectors
@@ -64,7 +65,7 @@ class RunFolder:
         """Raises HostError where it cannot be made."""
         try:
             for name in ("embeddings", "images", "image_embeddings"):
-                (self.root / name).mkdir(parents=True, exist_ok=True)
+                make_folder(self.root / name)
         except OSError as error:
             raise HostError(
                 f"The log folder cannot be made: {error.strerror}.", "Choose another one.", str(self.root)

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from lib_ti.config.options import config_values
+from lib_ti.training import run as loop
 from lib_ti.training.log import read_losses
+from lib_ti.training.state import RunState, save_state, state_path
 from tests.toy_host import ToyHost
 from tests.training.runs import Settings, final_vectors, run, same
 
@@ -66,3 +68,30 @@ def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, setti
     assert same(final_vectors(host), final_vectors(whole))
     tables = [read_losses(p) for p in (tmp_path / "killed/log").glob("*/*/textual_inversion_loss.csv")]
     assert [int(row["step"]) for row in max(tables, key=len)] == list(range(1, 151))
+
+
+def test_killed_between_the_finished_file_and_its_state_the_run_goes_on_with_its_momentum(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the moments of tests/test_killed.py the one that is easily missed."""
+    first, further = ({"optim__steps": steps, "embedding__resume": True} for steps in (7, 14))
+    host, whole = ToyHost(tmp_path / "killed"), ToyHost(tmp_path / "whole")
+
+    def killed(path: Path, state: RunState) -> None:
+        if path == state_path(host.embeddings_folder() / "foo.safetensors"):
+            raise KeyboardInterrupt
+        save_state(path, state)
+
+    monkeypatch.setattr(loop, "save_state", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(host, settings(**first))
+    monkeypatch.undo()
+    run(host, settings(**further))
+    run(whole, settings(**first))
+    run(whole, settings(**further))
+    assert same(final_vectors(host), final_vectors(whole))
+    assert sorted(path.name for path in (tmp_path / "whole/log").glob("*/*/embeddings/*.state")) == [
+        "foo-12.state",
+        "foo-4.state",
+        "foo-8.state",
+    ], "beside its copies, a run that has ended leaves no state there"
