@@ -31,6 +31,7 @@ TORCH_FREE = (
     "control",
     "atomic",
     "chance",
+    "drawing",
     "host",
     "infotext",
     "app",

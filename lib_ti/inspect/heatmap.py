@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lib_ti.drawing import in_one_thread
 from lib_ti.errors import HostError
 from lib_ti.inspect.facts import Row, Table
 from lib_ti.inspect.inspection import Inspection
@@ -44,6 +45,7 @@ _LIGHT = _Look("#ffffff", "#1b2030", "#6b7386", "#e3e6ee", "#4f7fd6", "#d0342c",
 _DARK = _Look("#12151f", "#e8ebf4", "#8d96ab", "#272c3b", "#6e9bf0", "#ff6b61", "#5aa0ff", "#171b27", "#ff9d4d")
 
 
+@in_one_thread
 def draw_heatmap(inspection: Inspection, dark: bool = False) -> bytes:
     """A PNG, 1544 pixels wide, less without a model to compare with. Raises HostError where matplotlib is missing."""
     try:

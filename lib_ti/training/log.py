@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from lib_ti.atomic import write_atomically
+from lib_ti.drawing import in_one_thread
 from lib_ti.errors import HostError, TIError
 from lib_ti.events import StepDone
 from lib_ti.jobs.history import smooth
@@ -111,9 +113,18 @@ def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
     if not rows:
         return False
     try:
-        from matplotlib.figure import Figure
+        picture = _draw_losses(rows, title)
     except ImportError:
         return False
+    write_atomically(path, picture)
+    return True
+
+
+@in_one_thread
+def _draw_losses(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
+    """A PNG. Raises ImportError without matplotlib."""
+    from matplotlib.figure import Figure
+
     steps = [int(row["step"]) for row in rows]
     loss = [float(row["loss"]) for row in rows]
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
@@ -137,5 +148,4 @@ def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
     left.legend(lines, [str(line.get_label()) for line in lines], loc="upper right", framealpha=0.8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    write_atomically(path, picture.getvalue())
-    return True
+    return picture.getvalue()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lib_ti.adapters.standalone.model import Model
-    from lib_ti.adapters.standalone.session import StandaloneSession
+    from lib_ti.adapters.standalone.session import EmbeddingFolder, StandaloneSession
     from lib_ti.embedding.embedding import Embedding
 
 
@@ -154,6 +154,10 @@ class StandaloneHost:
         return self._tables[encoder]
 
     def _folder_embeddings(self) -> dict[str, Embedding]:
-        from lib_ti.adapters.standalone.session import load_folder
+        return self._folder.fitting(self.model())
 
-        return load_folder(self._embeddings, self.model(), besides=self._logs)
+    @cached_property
+    def _folder(self) -> EmbeddingFolder:
+        from lib_ti.adapters.standalone.session import EmbeddingFolder
+
+        return EmbeddingFolder(self._embeddings, besides=self._logs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -77,30 +76,40 @@ def names_in_training(others: Mapping[str, Embedding], request: SessionRequest) 
     return Names(rows | {request.placeholder: request.vectors})
 
 
-def load_folder(folder: Path, model: ModelInfo, besides: Path) -> dict[str, Embedding]:
-    """Every embedding under `folder` that fits `model`, by the name that prompts call it.
+class EmbeddingFolder:
+    """What lies under `folder`, without the copies of runs under `besides`. A file is read again only when it has changed, and
+    what it was before is let go of, as is what is gone."""
 
-    Those for other models, and files that are none, are passed over; so are copies of runs under `besides`. Of two
-    with one name the one nearer to the top wins.
-    """
-    fitting: dict[str, Embedding] = {}
-    for path in sorted(folder.rglob("*"), key=lambda path: (len(path.parts), path)):
-        if path.suffix.lower() not in _SUFFIXES or not path.is_file() or besides in path.parents:
-            continue
-        try:
-            changed = path.stat()
-            embedding = _load(path, changed.st_mtime_ns, changed.st_size)
-            if embedding is None:
+    def __init__(self, folder: Path, besides: Path) -> None:
+        self._folder, self._besides = folder, besides
+        self._known: dict[Path, tuple[int, int, Embedding | None]] = {}
+
+    def fitting(self, model: ModelInfo) -> dict[str, Embedding]:
+        """Every embedding that fits `model`, by the name that prompts call it.
+
+        Those for other models, and files that are none, are passed over. Of two with one name the one nearer to the top wins.
+        """
+        known: dict[Path, tuple[int, int, Embedding | None]] = {}
+        found: dict[str, Embedding] = {}
+        for path in sorted(self._folder.rglob("*"), key=lambda path: (len(path.parts), path)):
+            if path.suffix.lower() not in _SUFFIXES or not path.is_file() or self._besides in path.parents:
                 continue
-            fitting.setdefault(embedding.name, embedding.fit_to(model))
-        except (InvalidEmbedding, OSError):  # it went away meanwhile
-            continue
-    return fitting
+            try:
+                status = path.stat()
+                changed, size, embedding = self._known.get(path, (0, 0, None))
+                if (changed, size) != (status.st_mtime_ns, status.st_size):
+                    embedding = _load(path)
+                known[path] = status.st_mtime_ns, status.st_size, embedding
+                if embedding:
+                    found.setdefault(embedding.name, embedding.fit_to(model))
+            except (InvalidEmbedding, OSError):  # it fits another model, or went away meanwhile
+                continue
+        self._known = known  # in one go: several threads may look
+        return found
 
 
-@lru_cache(maxsize=10_000)
-def _load(path: Path, changed: int, size: int) -> Embedding | None:
-    """Read again only when the file has changed; None for a file that is no embedding."""
+def _load(path: Path) -> Embedding | None:
+    """None for a file that is no embedding."""
     try:
         return load_embedding(path)
     except InvalidEmbedding:
