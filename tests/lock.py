@@ -34,11 +34,17 @@ def resolve(*more: str) -> dict[str, str]:
     return {re.split(r"[ ;\\]", block)[0]: block for block in blocks if "== 'emscripten'" not in block}
 
 
+def _where(block: str) -> str:
+    """The package, its version, and the systems that it is for."""
+    return block.partition("\n")[0]
+
+
 def write() -> None:
     ui, everything = resolve(), resolve("--extra", "test")
     parts = {
         "ui": {name: block for name, block in ui.items() if not OF_TORCH.match(name)},
-        "test": {name: block for name, block in everything.items() if name not in ui},
+        # Also what the page needs on one system and the developers' tools on all: its first line says where.
+        "test": {name: block for name, block in everything.items() if _where(block) != _where(ui.get(name, ""))},
         "torch": {name: block for name, block in ui.items() if OF_TORCH.match(name)},
     }
     LOCKS.mkdir(exist_ok=True)

@@ -45,7 +45,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOY_PACE": pace}
         if wait:
             environment["TOY_WAIT"] = wait
-        begun.append(subprocess.Popen(command, cwd=tmp_path, text=True, env=environment, **{**pipes, **more}))
+        # As in a terminal, also where the tests themselves were started by nohup.
+        heard: dict[str, Any] = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+        begun.append(subprocess.Popen(command, cwd=tmp_path, text=True, env=environment, **{**heard, **pipes, **more}))
         return begun[-1]
 
     yield start_
