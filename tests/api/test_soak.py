@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks.soak import NAMES, Count, a_server, grown, round_of_work
+from tests.benchmarks.soak import AT_ONCE, NAMES, Count, a_server, grown, round_of_work
 
 
 @pytest.mark.slow
@@ -21,8 +21,9 @@ def test_what_trainings_merges_and_inspections_hold_is_level(tmp_path: Path) -> 
         for number in range(2 * NAMES, 6 * NAMES):
             round_of_work(client, number)
         last = Count.now()
-    assert last.threads <= settled.threads
-    assert len(last.files) <= len(settled.files), (settled.files, last.files)
+    # A server's threads and the connections of both ends go and come, as many as requests are there at once.
+    assert last.threads <= settled.threads + AT_ONCE
+    assert len(last.files) <= len(settled.files) + 2 * AT_ONCE, (settled.files, last.files)
     assert last.tensors <= settled.tensors
     more = grown(settled.objects, last.objects)
     assert sum(more.values()) < 20 * 4 * NAMES, more

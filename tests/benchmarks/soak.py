@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.soak --rounds 200
 
-Memory is told in MiB: in use by the process (RSS), and what of it the allocator holds but nobody uses, as `malloc_trim` tells
-at the end. Objects are those that Python's garbage collector knows; those whose number has grown most are told by their types.
+Memory is told in MiB: what the process has (RSS), what of it is allocated (glibc's mallinfo2: the rest is what the allocator holds
+for the next who asks, or files in memory), and what it gives back at the end if told to (malloc_trim). Objects are those that Python's garbage collector knows; those whose number has grown most are told by their types.
 """
 
 import argparse
@@ -11,12 +11,12 @@ import ctypes
 import gc
 import itertools
 import socket
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from lib_ti.ui.serve import serving
 
 NAMES = 5
 """Of trainings and merges each: the sixth overwrites the first."""
+AT_ONCE = 6
+"""Requests."""
 
 
 def round_of_work(client: Any, number: int) -> None:
@@ -62,6 +64,8 @@ def round_of_work(client: Any, number: int) -> None:
     get("train/log")
     if fifth:
         get("train/preview")
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # as pages do, and each request is a thread of the server's
+            list(pool.map(post, ["inspect/heatmap"] * AT_ONCE, [{"file": f"{mix}.safetensors"}] * AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,23 @@ def rss() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
+class _Mallinfo(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ["arena", "ordblks", "smblks", "hblks", "mapped", "usmblks", "fsmblks", "used", "free", "top"]
+    )
+
+
+def allocated() -> float:
+    """MiB, by glibc; 0 without it."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        return 0.0
+    libc.mallinfo2.restype = _Mallinfo
+    found = libc.mallinfo2()
+    return float(found.mapped + found.used) / 2**20
+
+
 @contextmanager
 def a_server(folder: Path) -> Iterator[httpx.Client]:
     """The page and the API on the demo model, as `ui` serves them."""
@@ -145,7 +166,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print(f"{'round':>6} {'seconds':>8} {'RSS':>7} {'threads':>8} {'files':>6} {'tensors':>8} {'objects':>8}")
+    print(
+        f"{'round':>6} {'seconds':>8} {'RSS':>7} {'allocated':>9} {'threads':>8} {'files':>6} {'tensors':>8} {'objects':>8}"
+    )
     began, settled = time.monotonic(), None
     with tempfile.TemporaryDirectory() as folder, a_server(Path(folder)) as client:
         for number in itertools.count(1):
@@ -153,8 +176,16 @@ def main() -> None:
             if number % args.every == 0 or number == 1:
                 count = Count.now()
                 total = sum(count.objects.values())
-                told = time.monotonic() - began, rss(), count.threads, len(count.files), count.tensors, total
-                print("{:>6} {:>8.0f} {:>7.1f} {:>8} {:>6} {:>8} {:>8}".format(number, *told), flush=True)
+                told = (
+                    time.monotonic() - began,
+                    rss(),
+                    allocated(),
+                    count.threads,
+                    len(count.files),
+                    count.tensors,
+                    total,
+                )
+                print("{:>6} {:>8.0f} {:>7.1f} {:>9.1f} {:>8} {:>6} {:>8} {:>8}".format(number, *told), flush=True)
                 if number >= args.every and settled is None:
                     settled = count
             if number >= args.rounds:
@@ -162,9 +193,9 @@ def main() -> None:
         assert settled is not None
         print("grown since the second line:", grown(settled.objects, count.objects))
         print("files:", dict(Counter(count.files)), "before:", dict(Counter(settled.files)))
-        if sys.platform == "linux":
+        if hasattr(ctypes.CDLL(None), "malloc_trim"):
             before = rss()
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+            ctypes.CDLL(None).malloc_trim(0)
             print(f"malloc_trim gives {before - rss():.1f} MiB back: {rss():.1f} are used")
 
 
