@@ -13,7 +13,7 @@ from PIL import Image
 
 from lib_ti import reading
 from lib_ti.adapters.standalone.checkpoint import load_header as load_checkpoint_header
-from lib_ti.adapters.standalone.session import load_folder
+from lib_ti.adapters.standalone.session import EmbeddingFolder
 from lib_ti.adapters.standalone.source import open_source, weights_file
 from lib_ti.cli.flags import load_settings
 from lib_ti.dataset.caption import find_caption
@@ -98,7 +98,7 @@ def test_pipes_among_embeddings_are_passed_over(tmp_path: Path) -> None:
     server.bind(str(tmp_path / "d.pt"))
     (entry,) = list_library(tmp_path)
     assert (entry.name, entry.fault, entry.thumbnail) == ("good", "", None)
-    assert set(load_folder(tmp_path, SD1, tmp_path / "logs")) == {"good"}
+    assert set(EmbeddingFolder(tmp_path, tmp_path / "logs").fitting(SD1)) == {"good"}
     for form in ("safetensors", "png"):
         assert len(convert_files([tmp_path], form, tmp_path / "out").written) == 1
     assert [fault.where for fault in convert_files([tmp_path / "b.pt"], "pt", tmp_path / "out").faults] == [

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from lib_ti.adapters.standalone.session import load_folder
+from lib_ti.adapters.standalone.session import EmbeddingFolder
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.formats.files import load_bundle, load_embedding, load_header, save_embedding
@@ -75,7 +75,9 @@ def test_a_file_of_any_type_of_numbers_is_read_or_told_and_the_others_work(tmp_p
     listed = {entry.name: entry.fault for entry in list_library(tmp_path)}
     assert listed["good"] == ""
     assert bool(listed["odd"]) == (dtype not in READ)
-    assert set(load_folder(tmp_path, SD1, tmp_path / "logs")) == {"good", "odd"} - ({"odd"} if listed["odd"] else set())
+    assert set(EmbeddingFolder(tmp_path, tmp_path / "logs").fitting(SD1)) == {"good", "odd"} - (
+        {"odd"} if listed["odd"] else set()
+    )
     assert "good" in FolderEmbeddings(list_library(tmp_path), SD1)
     done = convert_files([tmp_path], "pt", tmp_path / "out")
     assert (len(done.written), len(done.faults)) == ((2, 0) if dtype in READ else (1, 1))
