@@ -60,10 +60,8 @@ def _fsync_folder(folder: Path) -> None:
     """So that after a power cut the move is not undone, while the older file is gone already."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except (
-        OSError
-    ):  # Windows opens none, and writes moves through; nor can one that may be written to and not be listed
-        return
+    except OSError:
+        return  # Windows opens none, and writes moves through; nor can one that may be written to and not be listed
     try:
         os.fsync(handle)
     except OSError as error:

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 MAX_TEXT_BYTES = 8 * 1024 * 1024
 """Of a text that people write: a template, a caption."""
+MOST_TABLES = 200_000
+"""In one JSON text: each costs memory and time that its two letters do not show."""
 DEEPEST_JSON = 64
 """Tables within tables. A recipe grows by one or two with each file that is made of another; no honest one comes near."""
 
@@ -46,7 +48,11 @@ def read_text(path: Path, most: int = MAX_TEXT_BYTES) -> str:
 
 
 def read_json(text: str | bytes, deepest: int = DEEPEST_JSON) -> Any:
-    """Without NaN and Infinity, which are no JSON: None stands for them. Raises ValueError, also where it is nested too deeply."""
+    """Without NaN and Infinity, which are no JSON: None stands for them. Raises ValueError, also where it is nested too deeply
+    or holds very many tables."""
+    raw = text if isinstance(text, bytes) else text.encode(errors="replace")
+    if raw.count(b"{") + raw.count(b"[") > MOST_TABLES:
+        raise ValueError(f"it is nested too deeply, or holds more than {MOST_TABLES} tables and lists")
     try:
         value = json.loads(text, parse_constant=lambda _: None, parse_float=_finite, parse_int=whole_number)
     except RecursionError as error:

@@ -207,3 +207,10 @@ def test_no_strangers_file_is_opened_in_another_way() -> None:
         if "recipe" not in path.parts and reads.search(path.read_text(encoding="utf-8"))
     }
     assert found - known.keys() == set()
+
+
+def test_millions_of_empty_lists_are_counted_before_they_are_made() -> None:
+    """A header of 8 MiB took seconds and hundreds of megabytes to be refused."""
+    with pytest.raises(ValueError, match="more than 200000"):
+        read_json("[" + "[[[0]]]," * 10**6 + "0]")
+    assert len(read_json("[" + "{}," * 10**5 + "0]")) == 10**5 + 1

@@ -14,6 +14,8 @@ MAX_ZIP_MEMBERS = 1000
 """Of a torch file; an embedding has about five."""
 MAX_PICKLE_STEPS = 20_000
 """Instructions of one pickle; an embedding takes about a hundred."""
+MAX_NOTES = 20
+"""Of what is told of one file."""
 MAX_PIXELS = 24 * MIB
 """Of a picture that is searched for an embedding."""
 MAX_ROWS = 1024

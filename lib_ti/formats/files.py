@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib_ti.atomic import write_atomically
-from lib_ti.embedding.limits import MAX_FILE_BYTES
+from lib_ti.embedding.limits import MAX_FILE_BYTES, MAX_NOTES
 from lib_ti.errors import EmbeddingExists, InvalidEmbedding
 from lib_ti.formats.layouts import Found, find_bundled, find_layout, rows_and_width
 from lib_ti.formats.metadata import Facts, read_metadata
@@ -169,7 +169,7 @@ def _header(found: Found, name: str, facts: Facts | None) -> Header:
         token_tables=facts.token_tables,
         recipe=facts.recipe,
         created=_text(facts.created),
-        notes=found.notes,
+        notes=tuple(_shown(note, 500) for note in found.notes[:MAX_NOTES]),
     )
 
 

@@ -167,7 +167,11 @@ def walk_library(folder: Path, besides: Path | None = None) -> Iterator[tuple[Pa
         seen = {_identity(besides)} - {_identity(folder)}
     for place, folders, names in os.walk(folder, followlinks=True):
         here = Path(place)
-        identity = _identity(here)
+        try:
+            identity = _identity(here)
+        except OSError:  # it went away meanwhile
+            folders.clear()
+            continue
         if identity in seen or _LOSSES in names:  # a link can lead round in a circle
             folders.clear()
             continue
@@ -212,9 +216,16 @@ def _entry(folder: Path, path: Path, pictures: Mapping[str, str], headers: Heade
         return None
     found = headers.header(path, status.st_mtime_ns, status.st_size)
     header, fault = (found, "") if isinstance(found, Header) else (None, found)
-    changed = datetime.fromtimestamp(status.st_mtime, timezone.utc).isoformat(timespec="seconds")
     made = header.created if header else ""
-    return Entry(path, folder, made or changed, header, fault, _find_thumbnail(path, pictures))
+    return Entry(path, folder, made or _date(status.st_mtime), header, fault, _find_thumbnail(path, pictures))
+
+
+def _date(seconds: float) -> str:
+    """ISO 8601; "" for a time that no calendar has, as a damaged disk or a stranger's archive may say."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _find_thumbnail(path: Path, pictures: Mapping[str, str]) -> Path | None:

@@ -156,3 +156,11 @@ def test_listing_headers_needs_no_torch(data: Path, tmp_path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code, str(data)], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[2, 2, 1] False"
+
+
+def test_notes_of_a_strangers_file_are_few_short_and_steer_no_terminal(tmp_path: Path) -> None:
+    tensors = {f"extra {number} \x1b[31m{'x' * 600}": torch.zeros(1, 8) for number in range(100)}
+    save_file({"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280), **tensors}, tmp_path / "x.safetensors")
+    notes = load_header(tmp_path / "x.safetensors").notes
+    assert 0 < len(notes) <= 20
+    assert all(len(note) <= 500 and note.isprintable() for note in notes)

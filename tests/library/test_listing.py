@@ -248,3 +248,31 @@ def test_a_list_asked_for_meanwhile_in_another_thread_is_not_given_out(
 
     monkeypatch.setattr(listing, "modified", slow)
     assert library.entries(folder, logs, quick=True) is first
+
+
+def test_a_file_of_a_year_that_no_calendar_has_does_not_take_the_list_away(tmp_path: Path, sd1: Embedding) -> None:
+    for name, seconds in (("late", 2**40), ("early", -(2**40)), ("now", time.time())):
+        path = tmp_path / f"{name}.safetensors"
+        save_embedding(replace(sd1, created=""), path)
+        try:
+            os.utime(path, (seconds, seconds))
+        except (OSError, OverflowError):
+            pytest.skip("this file system knows no such years")
+    assert {entry.name for entry in list_library(tmp_path)} == {"early", "late", "now"}
+    assert listing._date(2.0**60) == listing._date(float("nan")) == ""
+
+
+def test_a_folder_that_goes_away_while_it_is_walked_is_passed_over(
+    tmp_path: Path, sd1: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gone", "here"):
+        save_embedding(sd1, tmp_path / name / f"{name}.safetensors")
+    identity = listing._identity
+
+    def vanish(folder: Path) -> tuple[int, int]:
+        if folder.name == "gone":
+            raise FileNotFoundError(folder)
+        return identity(folder)
+
+    monkeypatch.setattr(listing, "_identity", vanish)
+    assert [entry.name for entry in list_library(tmp_path)] == ["here"]
