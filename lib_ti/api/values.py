@@ -10,13 +10,17 @@ from typing import Any, TypeVar
 from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
 from lib_ti.config.options import build_config, flatten, walk_options
-from lib_ti.dataset.folder import list_pictures
+from lib_ti.dataset.folder import files_beside, list_pictures
 from lib_ti.errors import Fault, InvalidConfig, InvalidDataset, TIError
 
 Config = TypeVar("Config")
 
 SAME_AS_TRAIN = {"format": "save.format"}
 """Settings of other requests that mean the same as one of the training, and share its default."""
+
+
+PICTURES = ("data.folder", "data.mask_folder")
+"""Settings that are a folder of pictures."""
 
 
 class NotFound(TIError):
@@ -95,6 +99,7 @@ class Values:
         embeddings, own = self.app.embeddings_folder(), self._own
         return {
             "data.folder": [*self.access.pictures, *own],
+            "data.mask_folder": [*self.access.pictures, *own],
             "data.template": [*own, *self.app.host.template_folders()],
             "save.folder": [embeddings],
             "save.log_folder": [*self._logs],
@@ -116,12 +121,12 @@ class Values:
             return text
         roots = self._roots[path]
         hint = f"take one inside {', '.join(map(str, roots))}"
-        if path in ("data.folder", "save.log_folder") and self.access.hint:
+        if path in (*PICTURES, "save.log_folder") and self.access.hint:
             hint += f"; {self.access.hint}"
         found = find_inside(text, roots)
         if found is None or str(found) != _bare(str(found)):
             raise InvalidConfig([Fault(path, f"the API does not reach {text!r}", hint)])
-        if path == "data.folder":
+        if path in PICTURES:
             if not found.exists():
                 raise InvalidConfig([Fault(path, f"there is no folder {text!r}", hint)])
             if out := _links_out(found, roots):
@@ -131,12 +136,12 @@ class Values:
 
 
 def _links_out(folder: Path, roots: list[Path]) -> list[str]:
-    """Pictures of a data set, and captions, that are links to what lies in none of `roots`."""
+    """Pictures of a data set, captions and masks, that are links to what lies in none of `roots`."""
     try:
         pictures = list_pictures(folder)
     except InvalidDataset:  # there are none; the data set's own rules tell
         return []
-    files = [path for picture in pictures for path in (picture.path, picture.path.with_suffix(".txt"))]
+    files = [path for picture in pictures for path in (picture.path, *files_beside(picture.path))]
     return [str(path.relative_to(folder)) for path in files if not find_inside(path, roots)]
 
 

@@ -71,6 +71,14 @@ class DataPart:
         "Use PNG alpha channel as loss weight",
         "Transparent parts of a picture count less, fully clear ones nothing.",
     )
+    masks: bool = option(
+        True,
+        "Use mask files as loss weight",
+        "NAME-masklabel.png beside NAME.jpg: where it is black, the picture counts nothing. It is never a picture itself.",
+    )
+    mask_folder: str = option(
+        "", "Mask directory", "A folder of masks of the same names as the pictures, as kohya's conditioning_data_dir."
+    )
     shuffle_tags: bool = option(
         False, "Shuffle tags by ',' when creating prompts", "Tags of a caption come in a new order each time."
     )

@@ -20,7 +20,8 @@ from lib_ti.dataset.template import Template, compose_prompt
 
 @dataclass(frozen=True)
 class Picture:
-    """One training picture. `name` is its path inside the folder; `has_alpha` tells that a pixel of it is not opaque."""
+    """One training picture. `name` is its path inside the folder; `has_alpha` tells that a pixel of it is not opaque; `mask` is
+    the file that says which parts of it count."""
 
     path: Path
     name: str
@@ -28,6 +29,7 @@ class Picture:
     repeats: int
     fit: Fit
     has_alpha: bool
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,12 @@ def buckets(dataset: Dataset) -> dict[Size, int]:
 
 
 def fingerprint(template: Template, pictures: Sequence[Picture]) -> str:
-    """A hash of names, file sizes, captions, repeats, fits and the template's prompts; not of where the folder lies."""
+    """A hash of names, file sizes, captions, repeats, fits, masks and the template's prompts; not of where the folder lies."""
     rows = [
         (
             *(picture.name, picture.path.stat().st_size, picture.caption, picture.repeats, picture.has_alpha),
             *(picture.fit.original, picture.fit.resize_to, picture.fit.crop_box),
+            *((picture.mask.name, picture.mask.stat().st_size) if picture.mask else ()),
         )
         for picture in pictures
     ]

@@ -2,6 +2,8 @@
 
 `100_sks woman` means: each picture in it 100 times an epoch, and "sks woman" as the caption of those without a .txt file. Such
 a folder may be the data set itself or lie in it; no other subfolder is entered.
+
+What OneTrainer puts beside a picture about it, `NAME-masklabel.png` and `NAME-condlabel.png`, is no picture of the data set.
 """
 
 import re
@@ -18,6 +20,9 @@ ENDINGS = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .avif .heic .heif .jxl".split()  # noqa: SIM905
 )
 MAX_REPEATS = 1000
+MASK = "-masklabel"
+_ABOUT_OTHERS = (MASK, "-condlabel")
+"""With which names of pictures end that say something of another picture, before their ending."""
 _KOHYA = re.compile(r"(?P<repeats>0*[1-9][0-9]*)_(?P<words>.+)")
 
 
@@ -39,25 +44,43 @@ def typed_path(typed: str) -> Path:
     return path
 
 
-def list_pictures(folder: Path) -> list[PictureFile]:
-    """All picture files by name, unopened. Raises InvalidDataset if there are none or the folder cannot be listed."""
+def list_pictures(folder: Path, field: str = FIELD) -> list[PictureFile]:
+    """All picture files by name, unopened. Raises InvalidDataset, at `field`, if there are none or the folder cannot be listed."""
     try:
         if not folder.exists():
-            raise _refused(f"there is no folder {str(folder)!r}", "check the path")
+            raise _refused(field, f"there is no folder {str(folder)!r}", "check the path")
         if not folder.is_dir():
-            raise _refused(f"{str(folder)!r} is a file", "give the folder that the pictures are in")
+            raise _refused(field, f"{str(folder)!r} is a file", "give the folder that the pictures are in")
         files = sorted(_walk(folder), key=lambda file: file.name)
     except OSError as error:
-        raise _refused(f"{str(folder)!r} cannot be read: {error.strerror}", "check its permissions") from error
+        raise _refused(field, f"{str(folder)!r} cannot be read: {error.strerror}", "check its permissions") from error
     if endless := sorted({file.path.parent.name for file in files if file.repeats > MAX_REPEATS}):
         hint = "rename the folder or move it away"
         raise InvalidDataset([Fault(name, f"more than {MAX_REPEATS} repeats", hint) for name in endless])
     if not files:
         raise _refused(
+            field,
             f"{str(folder)!r} holds no pictures",
             "put PNG, JPEG or WebP files into it; subfolders are read when named as in 100_sks woman",
         )
     return files
+
+
+def mask_beside(picture: Path) -> Path | None:
+    """The mask of a picture, where OneTrainer keeps it."""
+    with suppress(OSError):  # so long may no name be
+        if (path := _mask_path(picture)).is_file():
+            return path
+    return None
+
+
+def files_beside(picture: Path) -> tuple[Path, ...]:
+    """What a training reads beside a picture, where it is there."""
+    return picture.with_suffix(".txt"), _mask_path(picture)
+
+
+def _mask_path(picture: Path) -> Path:
+    return picture.with_name(f"{picture.stem}{MASK}.png")
 
 
 def _walk(folder: Path) -> Iterator[PictureFile]:
@@ -71,8 +94,12 @@ def _walk(folder: Path) -> Iterator[PictureFile]:
 
 def _files(folder: Path, prefix: str, repeats: int, class_words: str) -> Iterator[PictureFile]:
     for path in folder.iterdir():
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file():
+        if is_image(path) and not path.stem.endswith(_ABOUT_OTHERS):
             yield PictureFile(path, prefix + path.name, repeats, class_words)
+
+
+def is_image(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
 
 
 def _kohya(folder: Path) -> tuple[int, str] | None:
@@ -80,5 +107,5 @@ def _kohya(folder: Path) -> tuple[int, str] | None:
     return (int(match["repeats"]), match["words"].strip()) if match else None
 
 
-def _refused(message: str, hint: str) -> InvalidDataset:
-    return InvalidDataset([Fault(FIELD, message, hint)])
+def _refused(field: str, message: str, hint: str) -> InvalidDataset:
+    return InvalidDataset([Fault(field, message, hint)])

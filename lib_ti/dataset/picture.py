@@ -1,6 +1,6 @@
 """A picture file, decoded: whole, upright, RGB or, where parts of it are transparent, RGBA; and as numbers for training.
 
-Transparent parts are shown on white, with the alpha channel as loss weight or without. What a file stores under transparent
+Transparent parts are shown on white, with the alpha channel as loss weight or without. A mask file weights the loss as well. What a file stores under transparent
 pixels is nobody's intention, often black, and would bleed into the edges when the picture is scaled and encoded.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from lib_ti.dataset.bucket import Fit
 from lib_ti.errors import Fault, InvalidDataset
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # Larger than any camera's picture; a small file that claims more is a mistake or an attack on memory.
 MAX_PIXELS = 120_000_000
+
+# By how much the sides' ratio of a mask may differ from its picture's: by no more than rounding makes of small ones.
+SAME_SHAPE = 0.02
 
 # What Pillow's decoders raise on bytes that are not what they claim to be.
 _BROKEN = (
@@ -59,6 +63,26 @@ def place_image(image: Image.Image, fit: Fit) -> Image.Image:
     if image.size != fit.resize_to:
         image = image.resize(fit.resize_to, Image.Resampling.LANCZOS)
     return image.crop(fit.crop_box)
+
+
+def load_mask(path: Path, size: tuple[int, int]) -> Image.Image:
+    """A mask file for a picture of `size` (width, height), as grey: white counts, black and clear parts do not.
+
+    It may be larger or smaller, in the picture's own shape. Raises InvalidDataset.
+    """
+    image = load_image(path)
+    if abs(image.width * size[1] / (image.height * size[0]) - 1) > SAME_SHAPE:
+        message = "is {}x{} pixels, and its picture {}x{}: another shape".format(*image.size, *size)
+        raise InvalidDataset([Fault(str(path), message, "draw the mask over the whole picture")])
+    grey = image.convert("L")
+    return ImageChops.multiply(grey, image.getchannel("A")) if image.mode == "RGBA" else grey
+
+
+def place_weights(image: Image.Image, fit: Fit, use_alpha: bool, mask: Image.Image | None) -> Image.Image | None:
+    """How much each pixel of the placed picture counts, as grey; None where all count alike."""
+    parts = [image.getchannel("A")] if use_alpha and image.mode == "RGBA" else []
+    placed = [place_image(part, fit) for part in (*parts, *([mask] if mask else []))]
+    return reduce(ImageChops.multiply, placed) if placed else None
 
 
 def _refuse_oddities(path: Path, image: Image.Image) -> None:
@@ -99,26 +123,27 @@ def _too_large(path: Path) -> InvalidDataset:
 
 @dataclass(frozen=True)
 class LoadedPicture:
-    """`pixels`: [3, H, W] in -1..1; `alpha`: [H, W] in 0..1, None for an opaque file; both float32. `size` is for SDXL."""
+    """`pixels`: [3, H, W] in -1..1; `weights`: how much each counts, [H, W] in 0..1, None where all count alike; both float32.
+    `size` is for SDXL."""
 
     pixels: Array
-    alpha: Array | None
+    weights: Array | None
     size: PictureSize
 
 
-def load_picture(path: Path, fit: Fit) -> LoadedPicture:
-    """Decode, scale and crop `path` as planned. Raises InvalidDataset if the file is broken or not the one planned for."""
+def load_picture(path: Path, fit: Fit, use_alpha: bool = True, mask: Path | None = None) -> LoadedPicture:
+    """Decode, scale and crop `path` as planned, and its `mask` with it. Raises InvalidDataset if a file is broken or not the one
+    planned for."""
     import numpy as np  # here, so that a folder can be scanned without it
 
     image = load_image(path)
     if image.size != fit.original:
         message = "changed while it was in use: it was {}x{} pixels and is {}x{}".format(*fit.original, *image.size)
         raise InvalidDataset([Fault(str(path), message, "start again")])
-    alpha: Array | None = None
-    if image.mode == "RGBA":
-        alpha = np.asarray(place_image(image.getchannel("A"), fit), dtype=np.float32) / np.float32(255)
+    placed = place_weights(image, fit, use_alpha, load_mask(mask, image.size) if mask else None)
+    weights: Array | None = None if placed is None else np.asarray(placed, dtype=np.float32) / np.float32(255)
     colours = np.asarray(place_image(_on_white(image), fit), dtype=np.float32) / 127.5 - 1
-    return LoadedPicture(np.ascontiguousarray(colours.transpose(2, 0, 1)), alpha, fit.picture_size)
+    return LoadedPicture(np.ascontiguousarray(colours.transpose(2, 0, 1)), weights, fit.picture_size)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

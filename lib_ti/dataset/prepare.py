@@ -19,7 +19,7 @@ from lib_ti.dataset.bucket import Size
 from lib_ti.dataset.caption import caption_from_name, combine_captions, existing_caption, save_caption
 from lib_ti.dataset.crop import box_around, crop_middle, find_size, is_oversized, scale_to_cover, split_picture
 from lib_ti.dataset.focal_point import Point, draw_focus, find_focus
-from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
+from lib_ti.dataset.folder import PictureFile, list_pictures, mask_beside, typed_path
 from lib_ti.dataset.picture import load_image
 from lib_ti.errors import Fault, GivenUp, InvalidConfig, InvalidDataset
 
@@ -64,6 +64,8 @@ def prepare_pictures(
     """
     files = _validate(config, helpers)
     report = Report(total=len(files))
+    if config.folders.destination.strip() and (masks := sum(map(bool, (mask_beside(file.path) for file in files)))):
+        report.warnings.append(f"Mask files are left out ({masks}): they are not cut and flipped with their pictures.")
     work = _Preparation(config, (config.size.width or native, config.size.height or native), helpers, report)
     for number, file in enumerate(files):
         if stopping():

@@ -13,7 +13,8 @@ from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
 from lib_ti.dataset.caption import caption_from_name, find_caption, pick_words, split_tags
 from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
-from lib_ti.dataset.picture import load_image, place_image
+from lib_ti.dataset.mask import find_masks
+from lib_ti.dataset.picture import load_image, load_mask, place_weights
 from lib_ti.dataset.template import FIELD, Template, compose_prompt, find_template, load_template
 from lib_ti.errors import Fault, InvalidDataset
 
@@ -27,8 +28,8 @@ Progress = Callable[[int, int], None]
 class Listing:
     """What is known of a data set before a picture is opened, for the training of `name`; `faults` is all that is wrong so far.
 
-    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple. `words` has for each of `files` those that its
-    name gives.
+    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple. For each of `files`, `words` has those that its
+    name gives, and `masks` its mask; `lost` are the names of masks that belong to none.
     """
 
     data: DataPart
@@ -38,6 +39,8 @@ class Listing:
     template: Template | None
     files: tuple[PictureFile, ...]
     words: tuple[str, ...]
+    masks: tuple[Path | None, ...]
+    lost: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     def validate(self) -> None:
@@ -74,7 +77,12 @@ def list_dataset(
     if data.word_regex:
         with _collect(faults):
             words = pick_words(stems, data.word_regex, data.join_words)
-    return Listing(data, name, model_size, pixel_multiple, template, tuple(files), tuple(words), tuple(faults))
+    masks: list[Path | None] = [None] * len(files)
+    lost: list[str] = []
+    with _collect(faults):
+        masks, lost = find_masks(files, data)
+    listed = tuple(files), tuple(words), tuple(masks), tuple(lost), tuple(faults)
+    return Listing(data, name, model_size, pixel_multiple, template, *listed)
 
 
 def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset:
@@ -84,8 +92,8 @@ def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset
     """
     data, name, template, faults = listing.data, listing.name, listing.template, list(listing.faults)
     pictures = []
-    for done, (file, words) in enumerate(zip(listing.files, listing.words, strict=True), 1):
-        found = _scan_picture(file, words, data, listing.model_size, listing.pixel_multiple, faults)
+    for done, one in enumerate(zip(listing.files, listing.words, listing.masks, strict=True), 1):
+        found = _scan_picture(listing, *one, faults)
         pictures += [found] if found else []
         if progress:
             progress(done, len(listing.files))
@@ -93,11 +101,12 @@ def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset
         faults += placeholder_faults(template, pictures, name, data)
     if faults or template is None:
         raise InvalidDataset(faults)
-    return Dataset(tuple(pictures), template, advice(template, pictures, name, data), fingerprint(template, pictures))
+    warnings = (*advice(template, pictures, name, data), *mask_advice(pictures, listing.lost))
+    return Dataset(tuple(pictures), template, warnings, fingerprint(template, pictures))
 
 
 def _scan_picture(
-    file: PictureFile, words: str, data: DataPart, model_size: int, pixel_multiple: int, faults: list[Fault]
+    listing: Listing, file: PictureFile, words: str, mask: Path | None, faults: list[Fault]
 ) -> Picture | None:
     """The picture, or None with its faults added to `faults`."""
     caption = fit = None
@@ -105,26 +114,31 @@ def _scan_picture(
     with _collect(faults, file):
         caption = find_caption(file.path, file.class_words or words)
     with _collect(faults, file):
-        fit, has_alpha = _validate_picture(file.path, data, model_size, pixel_multiple)
+        fit, has_alpha = _validate_picture(file.path, mask, listing)
     if caption is None or fit is None:
         return None
-    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha)
+    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha, mask)
 
 
-def _validate_picture(path: Path, data: DataPart, model_size: int, pixel_multiple: int) -> tuple[Fit, bool]:
+def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[Fit, bool]:
     """How the picture will be fitted, and whether parts of it are transparent."""
-    width, height = data.width or model_size, data.height or model_size
+    data = listing.data
+    width, height = data.width or listing.model_size, data.height or listing.model_size
     image = load_image(path)
-    fit = fit_picture(image.size, data.fit, width, height, bucket_step(model_size, pixel_multiple))
+    fit = fit_picture(image.size, data.fit, width, height, bucket_step(listing.model_size, listing.pixel_multiple))
     missing = math.sqrt(width * height / math.prod(image.size)) if data.fit == "variable" else fit.enlargement
     if missing > MAX_ENLARGEMENT:
         message = "is too small: {}x{} pixels for training at {}x{}".format(*image.size, width, height)
         raise InvalidDataset([Fault(str(path), message, "use a larger copy or take it out of the folder")])
-    has_alpha = image.mode == "RGBA"
-    if has_alpha and data.alpha_weight and place_image(image.getchannel("A"), fit).getextrema()[1] == 0:
+    weights = place_weights(image, fit, data.alpha_weight, load_mask(mask, image.size) if mask else None)
+    if weights and weights.getextrema()[1] == 0:
         message = "is wholly transparent where it is used, so nothing of it would be learned"
-        raise InvalidDataset([Fault(str(path), message, "make opaque in its alpha channel what is to be learned")])
-    return fit, has_alpha
+        hint = "make opaque in its alpha channel what is to be learned"
+        if mask:
+            message = f"counts nowhere where it is used, by {mask.name}, so nothing of it would be learned"
+            hint = "make white in the mask what is to be learned"
+        raise InvalidDataset([Fault(str(path), message, hint)])
+    return fit, image.mode == "RGBA"
 
 
 def _side_faults(data: DataPart, pixel_multiple: int) -> list[Fault]:
@@ -183,10 +197,21 @@ def advice(template: Template, pictures: Sequence[Picture], name: str, data: Dat
         (bare if filewords else [], "without words, so that [filewords] is empty"),
         (twice if both else [], f"captioned with the placeholder too, so that {name} comes twice in a prompt"),
     ]
-    sentences = [f"{_listed(who)} {what}." for who, what in found if who]
+    sentences = [f"{_listed([one.name for one in who])} {what}." for who, what in found if who]
     if data.alpha_weight and not clear:
         sentences.append("No picture has a transparent part: using the alpha channel as loss weight changes nothing.")
     return tuple(sentences)
+
+
+def mask_advice(pictures: Sequence[Picture], lost: Sequence[str]) -> list[str]:
+    """`lost` are the names of masks that belong to no picture."""
+    bare = [picture.name for picture in pictures if not picture.mask]
+    sentences = []
+    if bare and len(bare) < len(pictures):
+        sentences.append(f"{_listed(bare)} without a mask, and will count as a whole.")
+    if lost:
+        sentences.append(f"{_listed(lost)} no picture and no picture's mask, and will not be used.")
+    return sentences
 
 
 def mentions(name: str, prompt: str) -> bool:
@@ -198,7 +223,6 @@ def _sure_words(caption: str, data: DataPart) -> str:
     return ", ".join(split_tags(caption)[: data.keep_tags]) if data.tag_dropout else caption
 
 
-def _listed(pictures: Sequence[Picture]) -> str:
-    names = ", ".join(picture.name for picture in pictures[:3])
-    more = f" and {len(pictures) - 3} more" if len(pictures) > 3 else ""
-    return f"{names}{more} {'is' if len(pictures) == 1 else 'are'}"
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} {'is' if len(names) == 1 else 'are'}"

@@ -40,22 +40,22 @@ def cache_latents(
     cached = []
     for done, picture in enumerate(dataset.pictures):
         progress(done, len(dataset.pictures))
-        loaded = load_picture(picture.path, picture.fit)
+        loaded = load_picture(picture.path, picture.fit, use_alpha, picture.mask)
         latents = session.encode_images(torch.from_numpy(loaded.pixels)[None])
         mean, std = latents.mean[0].to(session.device), latents.std[0].to(session.device)
         mask = None
-        if use_alpha and loaded.alpha is not None:
-            mask = alpha_mask(loaded.alpha, mean.shape[-2], mean.shape[-1]).to(session.device)
+        if loaded.weights is not None:
+            mask = loss_mask(loaded.weights, mean.shape[-2], mean.shape[-1]).to(session.device)
         cached.append(CachedPicture(mean, std, mask, loaded.size))
     progress(len(dataset.pictures), len(dataset.pictures))
     return cached
 
 
-def alpha_mask(alpha: np.ndarray, height: int, width: int) -> torch.Tensor:
-    """Loss weights [1, h, w] float32 with a mean of 1 from opacities [H, W] in 0..1, each cell the mean of its pixels.
+def loss_mask(weights: np.ndarray, height: int, width: int) -> torch.Tensor:
+    """Loss weights [1, h, w] float32 with a mean of 1 from weights of pixels [H, W] in 0..1, each cell the mean of its pixels.
 
-    A picture that is clear everywhere has nothing to teach; it is weighted evenly, as if it had no alpha.
+    A picture of which nothing counts has nothing to teach; it is weighted evenly, as if it had no weights.
     """
-    cells = F.adaptive_avg_pool2d(torch.from_numpy(alpha).float()[None], (height, width))
+    cells = F.adaptive_avg_pool2d(torch.from_numpy(weights).float()[None], (height, width))
     mean = cells.mean()
     return cells / mean if mean > 0 else torch.ones_like(cells)

@@ -76,11 +76,13 @@ class Plan:
         """The plan for people."""
         optim, updates = self.config.optim, self.last_step - self.first_step
         epochs = updates * self.config.images_per_update / self.dataset.samples_per_epoch
+        masks = sum(picture.mask is not None for picture in self.dataset.pictures)
         shapes = ", ".join(f"{width}x{height}: {count}" for (width, height), count in self.buckets.items())
         return (
             f"Model: {self.model.name} ({self.model.family}, {self.model.prediction_type})",
             f"Start: {self.start.words}",
-            f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}",
+            f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
+            + (f", {masks} with a mask" if masks else ""),
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",

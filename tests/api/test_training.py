@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from lib_ti.app import App
 from lib_ti.config.train import TrainConfig
@@ -227,7 +228,7 @@ def test_a_picture_whose_name_is_no_text_is_told(post: Ask, settings: dict[str, 
 
 
 @pytest.mark.parametrize("place", ["", "2_cat"], ids=["in the folder", "in a folder in it"])
-@pytest.mark.parametrize("name", ["9.png", "9.txt"], ids=["a picture", "a caption"])
+@pytest.mark.parametrize("name", ["9.png", "9.txt", "9-masklabel.png"], ids=["a picture", "a caption", "a mask"])
 def test_a_link_out_of_the_folder_of_pictures_is_not_followed(
     post: Ask, settings: dict[str, Any], pictures: Path, tmp_path: Path, place: str, name: str
 ) -> None:
@@ -236,6 +237,7 @@ def test_a_link_out_of_the_folder_of_pictures_is_not_followed(
     first = next(pictures.glob("*.png"))
     (tmp_path / "secret" / "9.png").write_bytes(first.read_bytes())
     (tmp_path / "secret" / "9.txt").write_text("a secret")
+    Image.new("L", Image.open(first).size, 255).save(tmp_path / "secret" / "9-masklabel.png")
     (pictures / place).mkdir(exist_ok=True)
     (pictures / place / "9.png").write_bytes(first.read_bytes())
     (pictures / place / name).unlink(missing_ok=True)

@@ -233,7 +233,7 @@ def test_pixels_are_channels_rows_columns_from_minus_one_to_one(tmp_path: Path) 
     assert loaded.pixels.dtype == np.float32
     assert loaded.pixels.flags.c_contiguous
     np.testing.assert_allclose(loaded.pixels[:, 0, 0], [1.0, -1.0, -0.6], atol=1e-6)
-    assert loaded.alpha is None
+    assert loaded.weights is None
 
 
 def test_the_size_says_what_was_cropped(tmp_path: Path) -> None:
@@ -265,12 +265,12 @@ def test_alpha_lies_where_the_pixels_lie(tmp_path: Path) -> None:
     image.putpixel((79, 39), (10, 20, 30, 51))
     image.save(tmp_path / "a.png")
     loaded = load_picture(tmp_path / "a.png", cover((80, 40), (60, 40)))
-    assert loaded.alpha is not None
-    assert loaded.alpha.shape == (40, 60)
-    assert loaded.alpha.dtype == np.float32
+    assert loaded.weights is not None
+    assert loaded.weights.shape == (40, 60)
+    assert loaded.weights.dtype == np.float32
     expected = np.zeros((40, 60), dtype=np.float32)
     expected[:20, 30:] = 1
-    np.testing.assert_array_equal(loaded.alpha, expected)
+    np.testing.assert_array_equal(loaded.weights, expected)
     np.testing.assert_allclose(loaded.pixels[0], np.where(expected > 0, 10 / 127.5 - 1, 1), atol=1e-6)
 
 
@@ -278,7 +278,7 @@ def test_alpha_stays_between_nothing_and_all_when_scaled(tmp_path: Path) -> None
     image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
     image.paste((0, 0, 0, 255), (4, 4, 12, 12))
     image.save(tmp_path / "a.png")
-    alpha = load_picture(tmp_path / "a.png", squash((16, 16), (56, 56))).alpha
+    alpha = load_picture(tmp_path / "a.png", squash((16, 16), (56, 56))).weights
     assert alpha is not None
     assert alpha.min() == 0
     assert alpha.max() == 1
@@ -288,8 +288,8 @@ def test_half_clear_pixels_are_half_white(tmp_path: Path) -> None:
     Image.new("LA", (8, 8), (0, 128)).save(tmp_path / "a.png")
     loaded = load_picture(tmp_path / "a.png", squash((8, 8), (8, 8)))
     np.testing.assert_allclose(loaded.pixels, 127 / 127.5 - 1, atol=1e-6)
-    assert loaded.alpha is not None
-    np.testing.assert_allclose(loaded.alpha, 128 / 255, atol=1e-6)
+    assert loaded.weights is not None
+    np.testing.assert_allclose(loaded.weights, 128 / 255, atol=1e-6)
 
 
 def test_a_file_that_changed_since_the_scan_is_refused(tmp_path: Path) -> None:

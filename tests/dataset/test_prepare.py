@@ -70,6 +70,13 @@ def test_originals_are_untouched_and_unchanged_pictures_are_copied_byte_for_byte
     assert (report.done, report.total, report.pictures, report.captions) == (3, 3, 3, 1)
 
 
+def test_masks_that_are_left_out_are_told(prepare: Prepare, source: Path, tmp_path: Path) -> None:
+    Image.new("L", (64, 64)).save(source / "clear-masklabel.png")
+    report = prepare()
+    assert report.warnings == ["Mask files are left out (1): they are not cut and flipped with their pictures."]
+    assert not [name for name in contents(tmp_path / "out") if "mask" in name]
+
+
 def test_captions_from_names_stay_the_same(prepare: Prepare, source: Path, tmp_path: Path) -> None:
     prepare(flip__horizontal=True)
     out = {find_caption(path) for path in (tmp_path / "out").iterdir() if path.suffix != ".txt"}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lib_ti.host import PictureSize
-from lib_ti.training.latents import CachedPicture, alpha_mask
+from lib_ti.training.latents import CachedPicture, loss_mask
 
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 PICTURE = CachedPicture(torch.zeros(4, 8, 8), torch.ones(4, 8, 8), None, SIZE)
@@ -39,14 +39,14 @@ def test_a_seed_draws_the_same_latents_on_every_device() -> None:
 
 
 def test_opaque_alpha_weighs_evenly_and_no_alpha_is_never_nan() -> None:
-    assert torch.equal(alpha_mask(np.ones((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
-    assert torch.equal(alpha_mask(np.zeros((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
+    assert torch.equal(loss_mask(np.ones((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
+    assert torch.equal(loss_mask(np.zeros((64, 64), np.float32), 8, 8), torch.ones(1, 8, 8))
 
 
 def test_mask_of_a_tall_picture_keeps_its_place_and_a_mean_of_one() -> None:
     alpha = np.zeros((96, 48), np.float32)
     alpha[:24, :12] = 1.0  # a corner, on a shape that is not square
-    mask = alpha_mask(alpha, 12, 6)
+    mask = loss_mask(alpha, 12, 6)
     assert mask.shape == (1, 12, 6)
     assert mask.mean() == pytest.approx(1.0)
     assert mask[0, :3, :2].mean() > 0

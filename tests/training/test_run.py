@@ -103,6 +103,28 @@ def test_batch_and_accumulation_of_equal_product_are_the_same_training(tmp_path:
     torch.testing.assert_close(results[0], results[2], rtol=1e-4, atol=1e-5)
 
 
+def test_a_mask_file_keeps_the_rest_of_its_picture_from_being_learned(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    """What changes under black changes nothing; without the mask it would."""
+    results = []
+    for masks in (True, False):
+        for colour in ("red", "blue"):
+            picture = Image.new("RGB", (64, 64), colour)
+            picture.paste("green", (0, 0, 32, 64))
+            for path in pictures.glob("?-*.png"):
+                path.unlink()
+            picture.save(pictures / "a.png")
+            mask = Image.new("L", (64, 64))
+            mask.paste(255, (0, 0, 24, 64))  # a cell aside, for the model sees a little beyond each
+            mask.save(pictures / "a-masklabel.png")
+            host = ToyHost(tmp_path / f"{masks}-{colour}")
+            run(host, settings(data__template="subject", data__masks=masks, data__latent_sampling="deterministic"))
+            results.append(final_vectors(host)["clip_l"])
+    assert torch.allclose(results[0], results[1], atol=1e-5)
+    assert not torch.allclose(results[2], results[3], atol=1e-4)
+
+
 def test_settings_file_brings_the_same_run_again(tmp_path: Path, settings: Settings) -> None:
     first, again = ToyHost(tmp_path / "first"), ToyHost(tmp_path / "again")
     events = run(first, settings(run__seed=-1))

@@ -56,7 +56,8 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Pictures and captions": (
         ("data.fit",),
         ("data.latent_sampling",),
-        ("data.shuffle_tags", "data.alpha_weight"),
+        ("data.shuffle_tags", "data.alpha_weight", "data.masks"),
+        ("data.mask_folder",),
         ("data.tag_dropout", "data.keep_tags"),
         ("data.word_regex", "data.join_words"),
     ),
