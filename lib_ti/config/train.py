@@ -47,7 +47,7 @@ class DataPart:
     folder: str = option(
         "",
         "Dataset directory",
-        "Folder of training pictures, with captions in .txt files or in their names.",
+        "Folder of training pictures, with captions in .txt or .caption files or in their names.",
         required=True,
     )
     template: str = option(
@@ -99,6 +99,13 @@ class DataPart:
         "", "Filename word regex", "If set, the words of a caption taken from a file name are those that it matches."
     )
     join_words: str = option(" ", "Filename join string", "Stands between those words.")
+    caption_prefix: str = option(
+        "", "Caption prefix", "Stands before every caption, with a blank between, and is neither shuffled nor dropped."
+    )
+    caption_suffix: str = option("", "Caption suffix", "The same behind every caption.")
+    wildcards: bool = option(
+        False, "Wildcards", "{red|blue} in a caption or template is one of them, drawn anew each time."
+    )
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class _Run:
         for number, timestep in zip(range(first, first + count), timesteps, strict=True):
             index = self.picture_of(number)
             picture = self.cache[index]
-            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, data, self.seed, number)
+            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, self.seed, number)
             latents = picture.draw(data.latent_sampling, self.seed, index, number)
             noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
             samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))

@@ -63,6 +63,7 @@ def test_stopped_and_resumed_is_bit_equal_to_uninterrupted(
     tmp_path: Path, settings: Settings, sampling: str, stop: int
 ) -> None:
     changes = {"data__latent_sampling": sampling, "data__shuffle_tags": True, "loss__stratified": True}
+    changes |= {"data__wildcards": True, "data__caption_prefix": "{red|blue}"}
     whole = ToyHost(tmp_path / "whole")
     run(whole, settings(**changes))
 

@@ -60,6 +60,8 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("data.mask_folder",),
         ("data.tag_dropout", "data.keep_tags"),
         ("data.word_regex", "data.join_words"),
+        ("data.caption_prefix", "data.caption_suffix"),
+        ("data.wildcards",),
     ),
     "Previews": (
         ("preview.prompt",),
