@@ -11,6 +11,9 @@ LATENT_SAMPLINGS = ("once", "deterministic", "random")
 CLIP_MODES = ("disabled", "value", "norm")
 WEIGHTINGS = ("none", "balanced", "min_snr", "debiased")
 FORMATS = ("safetensors", "pt")
+OPTIMIZERS = ("adamw", "normalised", "prodigy")
+LENGTHS = ("free", "cap")
+ENCODERS = ("all", "clip_l", "clip_g")
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,32 @@ class DataPart:
 
 @dataclass(frozen=True)
 class OptimizerPart:
-    """The update: its rate, how many pictures make one, and AdamW's own figures."""
+    """The update: its rate, how many pictures make one, and the optimizer's own figures."""
 
     lr: str = option(
         "0.005",
         "Embedding Learning rate",
-        "One rate, or stages such as 0.005:100, 1e-3:1000, 1e-5 (rate until that step).",
+        "One rate, or stages such as 0.005:100, 1e-3:1000, 1e-5 (rate until that step). 0.005 cosine:500 and linear fall, warmup:20, "
+        "0.005 rises; 0.6r is relative to the length of words.",
+    )
+    name: str = option(
+        "adamw",
+        "Optimizer",
+        "adamw: as A1111; normalised: each picture counts the same, for few pictures and rates such as 0.6r; prodigy: finds its rate, "
+        "with a learning rate of 1.",
+        choices=OPTIMIZERS,
+    )
+    length: str = option(
+        "free",
+        "Vector length",
+        "free: as long as they get; cap: no longer than words, so that they do not drown the rest of a prompt.",
+        choices=LENGTHS,
+    )
+    cap: float = option(
+        1.0, "Longest vector", "With cap: in lengths of the encoder's words.", minimum=0.01, maximum=1000.0
+    )
+    encoders: str = option(
+        "all", "Encoders", "Which of SDXL's text encoders learn; the other one's vectors stay.", choices=ENCODERS
     )
     steps: int = option(
         100000, "Max steps", "Train until this many updates, counted over all runs of the embedding.", minimum=1
@@ -135,8 +158,8 @@ class OptimizerPart:
         choices=CLIP_MODES,
     )
     clip_at: str = option("0.1", "Gradient clip value", "The limit; takes stages as the learning rate does.")
-    weight_decay: float = option(0.0, "Weight decay", "AdamW's pull towards zero.", minimum=0.0)
-    beta1: float = option(0.9, "AdamW beta 1", "AdamW's memory of the gradient.", minimum=0.0, maximum=0.999999)
+    weight_decay: float = option(0.0, "Weight decay", "The optimizer's pull towards zero.", minimum=0.0)
+    beta1: float = option(0.9, "AdamW beta 1", "The optimizer's memory of the gradient.", minimum=0.0, maximum=0.999999)
     beta2: float = option(
         0.999, "AdamW beta 2", "AdamW's memory of the gradient's square.", minimum=0.0, maximum=0.999999
     )
@@ -283,11 +306,11 @@ class TrainConfig:
 
     @property
     def schedule(self) -> Schedule:
-        return parse_schedule(self.optim.lr)
+        return parse_schedule(self.optim.lr).ending(self.optim.steps)
 
     @property
     def clip_schedule(self) -> Schedule:
-        return parse_schedule(self.optim.clip_at)
+        return parse_schedule(self.optim.clip_at).ending(self.optim.steps)
 
     @property
     def images_per_update(self) -> int:
@@ -295,17 +318,25 @@ class TrainConfig:
 
     def check(self) -> list[Fault]:
         """Faults that no single field shows."""
-        faults = _schedule_faults("optim.lr", self.optim.lr)
-        if self.optim.clip != "disabled":
-            faults += _schedule_faults("optim.clip_at", self.optim.clip_at)
+        optim = self.optim
+        faults = _schedule_faults("optim.lr", optim.lr, relative=optim.name != "prodigy")
+        if optim.clip != "disabled":
+            faults += _schedule_faults("optim.clip_at", optim.clip_at, relative=False)
+        if optim.name == "prodigy" and not optim.epsilon:
+            faults.append(Fault("optim.epsilon", "Prodigy needs one above 0", "take 1e-8"))
+        if self.save.optim and optim.name != "adamw":
+            faults.append(
+                Fault("save.optim", "A1111's .optim file holds AdamW's state alone", "turn it off, or take adamw")
+            )
         if bool(self.data.width) != bool(self.data.height):
             faults.append(Fault("data.height", "give both width and height, or leave both at 0"))
         return faults
 
 
-def _schedule_faults(path: str, text: str) -> list[Fault]:
+def _schedule_faults(path: str, text: str, relative: bool) -> list[Fault]:
     try:
-        parse_schedule(text)
+        if parse_schedule(text).relative and not relative:
+            return [Fault(path, "a rate relative to a row, such as 0.6r, means nothing here", "write a plain number")]
     except InvalidText as error:
         return [Fault(path, str(error))]
     return []

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from pathlib import Path
 
+from lib_ti.config.schedule import Schedule
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import Listing, list_dataset, scan_pictures
 from lib_ti.dataset.wildcards import longest
 from lib_ti.embedding.name import name_remark, shadow_warnings
+from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import (
     Fault,
     GivenUp,
@@ -27,13 +29,14 @@ from lib_ti.errors import (
 from lib_ti.events import Emit, Status, ignore
 from lib_ti.host import Host, ModelInfo
 from lib_ti.library.result import other_files
+from lib_ti.training.optimizer import rate_of_numbers
 from lib_ti.training.start import Start, embedding_path, find_start
 from lib_ti.training.validation import memory_needed, rate_warnings, session_request, validate_settings
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`rates`: (from update, to update, rate), numbered from 1; `buckets`: pictures by (width, height); `prompts_seen` tells
+    """`rates`: a line for each stage of the schedule; `buckets`: pictures by (width, height); `prompts_seen` tells
     that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it."""
 
     config: TrainConfig
@@ -42,7 +45,7 @@ class Plan:
     start: Start
     path: Path
     last_step: int
-    rates: tuple[tuple[int, int, float], ...]
+    rates: tuple[str, ...]
     buckets: dict[tuple[int, int], int]
     warnings: tuple[str, ...]
     prompts_seen: bool = False
@@ -83,7 +86,7 @@ class Plan:
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",
-            *(f"Rate: {rate:g} for updates {first} to {last}" for first, last, rate in self.rates),
+            *(f"Rate: {words}" for words in self.rates),
             *([f"Memory: {self.memory}"] if self.memory else []),
             f"Seed: {self.start.state.seed}",
             f"Embedding: {self.path}",
@@ -180,13 +183,29 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         start=start,
         path=path,
         last_step=last,
-        rates=tuple(config.schedule.table(start.state.step, last)),
+        rates=tuple(rates_in_words(host, config.schedule, start.state.step, last)),
         buckets=shapes,
         warnings=tuple(warnings),
         prompts_seen=prompts_seen,
         memory=memory,
         name_remark=name_remark(config.embedding.name, host),
     )
+
+
+def rates_in_words(host: Host, schedule: Schedule, first: int, last: int) -> Iterator[str]:
+    """A line a stage. Relative rates are told as plain ones too, for each encoder."""
+    for row in schedule.table(first, last):
+        text = schedule.written(row.rate)
+        if row.last_rate != row.rate:
+            text += f" to {schedule.written(row.last_rate)}"
+        if schedule.relative:
+            top, widths = max(row.rate, row.last_rate), {one.name: one.width for one in host.model().encoders}
+            plain = (
+                f"{rate_of_numbers(top, True, length, widths[name]):.3g} in {name}"
+                for name, length in word_lengths(host).items()
+            )
+            text += f" (at most {', '.join(plain)})"
+        yield f"{text} for updates {row.first} to {row.last}"
 
 
 def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:

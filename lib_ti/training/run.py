@@ -111,7 +111,7 @@ class _Run:
             seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
             validate_rows_seen(plan.dataset, name, plan.rows, seen)
         self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
-        self.trainee = trainee = Trainee(plan.start.state, self.config.optim, self.session.device)
+        self.trainee = trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words)
         self.open_files()
         self.cache = cache_latents(self.session, plan.dataset, self.config.data.alpha_weight, self.show_encoding)
         if self.config.run.offload_images:
@@ -127,7 +127,12 @@ class _Run:
                 rate = schedule.rate_at(trainee.step)
                 assert rate is not None  # the plan ends where the schedule does
                 samples = self.draw_samples()
-                loss = take_update(self.session, trainee, samples, optim, self.config.loss, rate, self.clip_limit())
+                loss = take_update(
+                    *(self.session, trainee, samples, optim, self.config.loss),
+                    rate,
+                    schedule.relative,
+                    self.clip_limit(),
+                )
                 self.report(loss, rate, len(samples), time.perf_counter() - began)
                 self.keep_up()
         except Exception:
@@ -376,7 +381,9 @@ class _Run:
         save_embedding(self.embedding(), path, overwrite=True)
         save_state(state_file, self.state())
         if self.config.save.optim and path.suffix == ".pt":
-            save_optim(optim_path(path), self.trainee.optimizer_state(), next(iter(self.trainee.vectors.values())))
+            save_optim(
+                optim_path(path), self.trainee.a1111_optimizer_state(), next(iter(self.trainee.vectors.values()))
+            )
 
     def state(self) -> RunState:
         trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
@@ -386,6 +393,7 @@ class _Run:
             samples=trainee.samples,
             vectors=trainee.plain_vectors(),
             moments=trainee.moments(),
+            optimizer=self.config.optim.name,
             fingerprint=dataset.fingerprint,
             model_hash=model.short_hash,
             model_name=model.name,

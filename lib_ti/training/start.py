@@ -210,6 +210,8 @@ def _other_settings_warnings(state: RunState, config: TrainConfig) -> list[str]:
         if counts and path in state.settings and state.settings[path] != given[path]:
             changed.append(f"{about.label} was {state.settings[path]!r} and is {given[path]!r}")
     warnings = [f"The run goes on with other settings: {'; '.join(changed)}."] if changed else []
+    if state.optimizer != config.optim.name and state.moments:
+        warnings.append(f"The momentum is {state.optimizer}'s, and {config.optim.name} starts its own anew.")
     if config.run.seed not in (-1, state.seed):
         warnings.append(f"The training seed {config.run.seed} is not used: the run goes on with its own, {state.seed}.")
     return warnings
@@ -230,7 +232,7 @@ def _continued(host: Host, config: TrainConfig, log: Path, existing: Embedding, 
     optim = optim_path(path)
     if optim.is_file() and len(vectors) == 1:
         try:
-            moments = load_optim(optim, next(iter(vectors.values())))
+            moments = {next(iter(vectors)): load_optim(optim, next(iter(vectors.values())))}
             words, warning = f"{words}, with the momentum of {optim.name}", ""
         except InvalidEmbedding as error:
             warning = f"{optim.name} is not used: {error.message} Its momentum starts anew."

@@ -1,9 +1,9 @@
 """All that an exact resume needs, in one file beside each copy; and A1111's `.optim`, which it goes on by.
 
-A state holds vectors, AdamW's moments, counters and the seed. The random state is the seed and the counters, since every draw is
-a function of them. The vectors stand here once more, so that a file from before a crash is enough by itself. The layout is
-safetensors: tensors `vectors.ENCODER`, `moments.N.KEY`, and one JSON record in the metadata. The suffix is one that no host takes
-for an embedding.
+A state holds vectors, the optimizer's moments, counters and the seed. The random state is the seed and the counters, since every
+draw is a function of them. The vectors stand here once more, so that a file from before a crash is enough by itself. The layout is
+safetensors: tensors `vectors.ENCODER`, `moments.ENCODER.KEY`, and one JSON record in the metadata. Format 1, which knew AdamW alone,
+counted the encoders instead, by name. The suffix is one that no host takes for an embedding.
 
 A `.optim` is AdamW's state, told to belong to an embedding by a checksum of the vectors: SD1 and SD2 only, as its trainer; one
 tensor, the optimizer's number 0.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +31,14 @@ from lib_ti.formats.stored import StoredTensor
 from lib_ti.formats.torch_file import read_torch_file
 from lib_ti.formats.writing import write_torch_zip
 from lib_ti.reading import read_file, read_json
+from lib_ti.training.optimizer import OPTIMIZERS
 
-Moments = Mapping[int, Mapping[str, torch.Tensor]]
-"""AdamW's state by the encoder's number: `exp_avg`, `exp_avg_sq` [V, D] and `step`."""
+Moments = Mapping[str, Mapping[str, torch.Tensor]]
+"""The optimizer's state by encoder: of AdamW, `exp_avg`, `exp_avg_sq` [V, D] and `step`."""
 
 SUFFIX = ".state"
-_FORMAT, _KEY = "1", "ti_lab.state"
-_SHAPED = ("exp_avg", "exp_avg_sq")
+_FORMAT, _FORMATS, _KEY = "2", ("1", "2"), "ti_lab.state"
+_ADAMW = OPTIMIZERS["adamw"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class RunState:
     """`vectors`: [V, D] float32 CPU by encoder; `samples`: pictures seen; `run` sorts by the time the run began;
     `began_as`: digest of the vectors that the run began with; `fingerprint`: of the data set;
     `recipe`: what the embedding's own recipe is to keep of how these were made, under the key `start`.
-    `model_hash`, `model_name`, `token_tables`: of the model that they were trained on; `settings`: of the run, by dotted path."""
+    `model_hash`, `model_name`, `token_tables`: of the model that they were trained on; `settings`: of the run, by dotted path;
+    `optimizer`: whose the moments are."""
 
     step: int
     samples: int
@@ -60,10 +63,11 @@ class RunState:
     model_name: str = ""
     token_tables: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str = "adamw"
 
 
 _RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
-_SINCE = ("model_name", "token_tables", "settings")
+_SINCE = ("model_name", "token_tables", "settings", "optimizer")
 """Of the record, what older files do not have."""
 
 
@@ -74,9 +78,10 @@ def state_path(embedding: Path) -> Path:
 
 def save_state(path: Path, state: RunState) -> None:
     tensors = {f"vectors.{name}": value.contiguous() for name, value in state.vectors.items()}
-    for number, moments in state.moments.items():
-        tensors |= {f"moments.{number}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
-    record = {"format": _FORMAT} | {name: getattr(state, name) for name in (*_RECORD, *_SINCE)}
+    for name, moments in state.moments.items():
+        tensors |= {f"moments.{name}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
+    record = {"format": _FORMAT, "moments_format": OPTIMIZERS[state.optimizer].format}
+    record |= {name: getattr(state, name) for name in (*_RECORD, *_SINCE)}
     write_atomically(path, save(tensors, {_KEY: json.dumps(record)}))
 
 
@@ -85,7 +90,7 @@ def load_state(path: Path) -> RunState:
     try:
         stored, metadata = read_safetensors(path)
         record = _read_record(metadata.get(_KEY))
-        vectors, moments = _read_tensors(stored)
+        vectors, moments = _read_tensors(stored, record.get("optimizer", "adamw"))
     except (InvalidEmbedding, ValueError, OSError) as error:
         reason = error.message if isinstance(error, InvalidEmbedding) else str(error)
         reason = (error.strerror or reason) if isinstance(error, OSError) else reason
@@ -95,7 +100,9 @@ def load_state(path: Path) -> RunState:
     return RunState(vectors=vectors, moments=moments, **record)
 
 
-_KINDS: dict[str, type] = dict.fromkeys(("run", "began_as", "fingerprint", "model_hash", "folder", "model_name"), str)
+_KINDS: dict[str, type] = dict.fromkeys(
+    ("run", "began_as", "fingerprint", "model_hash", "folder", "model_name", "optimizer"), str
+)
 _KINDS |= dict.fromkeys(("step", "samples", "seed"), int) | dict.fromkeys(("recipe", "token_tables", "settings"), dict)
 
 
@@ -105,10 +112,13 @@ def _read_record(text: str | None) -> dict[str, Any]:
     read = read_json(text)
     if not isinstance(read, dict):
         raise ValueError("its record is no table")
-    if (form := read.get("format")) != _FORMAT:
+    if (form := read.get("format")) not in _FORMATS:
         newer = isinstance(form, str) and form.isdecimal() and len(form) < 10 and int(form) > int(_FORMAT)
         who = "it was written by a newer TI Lab" if newer else "no TI Lab wrote it"
-        raise ValueError(f"{who}: its format is {str(form)[:20]!r}, and this one reads {_FORMAT!r}")
+        raise ValueError(f"{who}: its format is {str(form)[:20]!r}, and this one reads up to {_FORMAT!r}")
+    kind = OPTIMIZERS.get(str(read.get("optimizer", "adamw"))[:50])
+    if kind is None or read.get("moments_format", 1) != kind.format:
+        raise ValueError("its optimizer is one that this TI Lab does not know")
     record = {name: read[name] for name in (*_RECORD, *_SINCE) if name in read}
     if lacking := [name for name in _RECORD if name not in record]:
         raise ValueError(f"its record lacks {', '.join(lacking)}")
@@ -121,8 +131,8 @@ def _read_record(text: str | None) -> dict[str, Any]:
 
 
 def _read_tensors(
-    stored: Mapping[str, StoredTensor],
-) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]]]:
+    stored: Mapping[str, StoredTensor], optimizer: str
+) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
     """(vectors, moments). Shapes are looked at before a number is read. Raises ValueError, or InvalidEmbedding."""
     shapes = {key.removeprefix("vectors."): one.shape for key, one in stored.items() if key.startswith("vectors.")}
     names = sorted(shapes)
@@ -132,25 +142,33 @@ def _read_tensors(
         raise ValueError("it holds no vectors")
     if len({shape[0] for shape in shapes.values()}) > 1:
         raise ValueError("its encoders have unequal numbers of vectors")
-    wanted = {
-        f"moments.{n}.{key}": shapes[name] if key in _SHAPED else ()
-        for n, name in enumerate(names)
-        for key in (*_SHAPED, "step")
-    }
-    given = {key: one.shape for key, one in stored.items() if not key.startswith("vectors.")}
-    if given and given != wanted:
-        raise ValueError("its moments are not those of its vectors")
-    loaded = {key: one.load() for key, one in stored.items()}
-    sound = all(tensor.dtype == torch.float32 and bool(tensor.isfinite().all()) for tensor in loaded.values())
-    if not sound or any(bool((loaded[key] < 0).any()) for key in given if not key.endswith(".exp_avg")):
+    found: dict[str, dict[str, StoredTensor]] = {}
+    for key in sorted(stored.keys() - {f"vectors.{name}" for name in names}):
+        place = re.fullmatch(r"moments\.(\w+)\.(\w+)", key)
+        encoder, name = place.groups() if place else ("", "")
+        if len(encoder) < 3 and encoder.isdecimal() and int(encoder) < len(names):
+            encoder = names[int(encoder)]
+        if encoder not in shapes or name in found.get(encoder, {}):
+            raise ValueError("its moments are not those of its vectors")
+        found.setdefault(encoder, {})[name] = stored[key]
+    kind = OPTIMIZERS[optimizer]
+    for encoder, moments in found.items():
+        wanted = dict.fromkeys(kind.rows, shapes[encoder]) | dict.fromkeys(kind.numbers, ())
+        if {name: one.shape for name, one in moments.items()} != wanted:
+            raise ValueError("its moments are not those of its vectors")
+    vectors = {name: stored[f"vectors.{name}"].load() for name in names}
+    states = {encoder: {name: one.load() for name, one in moments.items()} for encoder, moments in found.items()}
+    sound = all(_is_sound(tensor) for tensor in vectors.values())
+    sound &= all(_is_sound(one, name in kind.positive) for state in states.values() for name, one in state.items())
+    if not sound:
         raise ValueError("some of its numbers cannot come of a training")
-    vectors = {name: loaded[f"vectors.{name}"] for name in names}
-    moments = (
-        {n: {key: loaded[f"moments.{n}.{key}"] for key in ("step", *_SHAPED)} for n in range(len(names))}
-        if given
-        else {}
-    )
-    return vectors, moments
+    return vectors, states
+
+
+def _is_sound(tensor: torch.Tensor, positive: bool = False) -> bool:
+    """Finite floats; Prodigy's estimates are Python's, of 64 bits."""
+    exact = tensor.dtype == torch.float32 or (tensor.dtype == torch.float64 and tensor.dim() == 0)
+    return exact and bool(tensor.isfinite().all()) and not (positive and bool((tensor < 0).any()))
 
 
 OPTIM_SUFFIX = ".optim"
@@ -168,8 +186,8 @@ def checksum(vectors: torch.Tensor) -> str:
     return f"{sum_ & 0xFFFF:04x}"
 
 
-def load_optim(path: Path, vectors: torch.Tensor) -> dict[int, dict[str, torch.Tensor]]:
-    """AdamW's moments of `vectors` [V, D], as `RunState.moments` has them. Nothing in the file is executed.
+def load_optim(path: Path, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+    """AdamW's moments of `vectors` [V, D]. Nothing in the file is executed.
 
     Raises InvalidEmbedding where the file is damaged or belongs to other vectors.
     """
@@ -181,17 +199,17 @@ def load_optim(path: Path, vectors: torch.Tensor) -> dict[int, dict[str, torch.T
         raise InvalidEmbedding("It belongs to other vectors.", where=str(path))
     try:
         moments = saved["optimizer_state_dict"]["state"][0]
-        shapes = {name: moments[name].shape for name in _SHAPED}
+        shapes = {name: moments[name].shape for name in _ADAMW.rows}
         if any(shape != tuple(vectors.shape) for shape in shapes.values()) or _count(moments["step"]) != 1:
             raise InvalidEmbedding("Its moments have another shape than the vectors.", where=str(path))
-        found = {name: _load(moments[name]) for name in ("step", *_SHAPED)}
+        found = {name: _load(moments[name]) for name in (*_ADAMW.numbers, *_ADAMW.rows)}
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InvalidEmbedding("It holds no state of AdamW.", where=str(path)) from error
     if not all(bool(torch.isfinite(tensor).all()) for tensor in found.values()) or bool(
         (found["exp_avg_sq"] < 0).any()
     ):
         raise InvalidEmbedding("Its moments are no numbers that AdamW gives.", where=str(path))
-    return {0: found}
+    return found
 
 
 def save_optim(path: Path, optimizer_state: Mapping[str, Any], vectors: torch.Tensor) -> None:

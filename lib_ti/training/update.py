@@ -4,7 +4,7 @@
     encode    the prompts of all samples, without a graph                     -> conditioning
     predict   micro-batch by micro-batch, forward and back, down to that conditioning: there the gradients add up
     go back   the prompts encoded once more, with a graph, and through it from the summed gradient -> the vectors' gradient
-    step      clip, AdamW
+    step      clip, the optimizer's step (`optimizer.py`), the cap on the rows' length
 
 The graph is split at the conditioning because the text encoder's part of it is the same for every micro-batch: the number of
 micro-batches changes memory and speed, not the result. No graph of the text encoder is there while the UNet computes: its
@@ -14,7 +14,6 @@ memory is free for the UNet, and hosts move weights in between, as A1111 does wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from lib_ti.chance import generator
 from lib_ti.config.train import LossPart, OptimizerPart
 from lib_ti.errors import TrainingFailed
 from lib_ti.host import Conditioning, PictureSize, PredictionType, TrainingSession
+from lib_ti.training.optimizer import OPTIMIZERS, cap_rows, rate_of_numbers, step_state
 from lib_ti.training.state import Moments, RunState
 
 
@@ -46,9 +46,10 @@ def take_update(
     optim: OptimizerPart,
     loss: LossPart,
     rate: float,
+    relative: bool,
     clip_limit: float,
 ) -> float:
-    """Move the vectors by one step at learning rate `rate`; the samples' mean unweighted loss before it.
+    """Move the vectors by one step at the schedule's `rate`; the samples' mean unweighted loss before it.
 
     Raises TrainingFailed, with the vectors as they were, where loss, gradient or the step's result is not finite.
     """
@@ -56,7 +57,7 @@ def take_update(
     micro_batch = optim.micro_batch or optim.batch_size
     mean = accumulate_gradient(session, trainee.vectors, samples, micro_batch, loss).item()
     trainee.check_finite(mean)
-    trainee.step_by(rate, optim.clip, clip_limit, len(samples))
+    trainee.step_by(rate, relative, clip_limit, len(samples))
     return mean
 
 
@@ -148,10 +149,11 @@ def _through_text_encoder(
     peak = torch.stack([part.abs().max() for _, part in parts]).max()
     scale = peak.clamp(min=1e-30).log2().ceil().exp2()
     # `grad`, not `backward`: nothing but the vectors gets a gradient, whatever else in the host's model asks for one.
+    learning = [vector for vector in vectors.values() if vector.requires_grad]
     found = torch.autograd.grad(
-        outputs, list(vectors.values()), [(part / scale).to(output.dtype) for output, part in parts], allow_unused=True
+        outputs, learning, [(part / scale).to(output.dtype) for output, part in parts], allow_unused=True
     )
-    for vector, gradient in zip(vectors.values(), found, strict=True):
+    for vector, gradient in zip(learning, found, strict=True):
         if gradient is not None:
             vector.grad = gradient * scale if vector.grad is None else vector.grad + gradient * scale
 
@@ -220,44 +222,52 @@ def loss_weight(alpha: torch.Tensor, prediction_type: PredictionType, loss: Loss
 
 
 class Trainee:
-    """What a run changes: the vectors, and the optimizer that moves them.
+    """What a run changes: the vectors, and the optimizers that move them, one for each encoder that learns.
 
-    `vectors`: leaf tensors [V, D] float32 by encoder, the only ones that learn. `step` counts updates over all runs.
+    `vectors`: leaf tensors [V, D] float32 by encoder; those that learn ask for a gradient. `words`: the length of words by
+    encoder, to which relative rates and the cap refer. `step` counts updates over all runs.
     """
 
-    def __init__(self, state: RunState, optim: OptimizerPart, device: torch.device) -> None:
+    def __init__(self, state: RunState, optim: OptimizerPart, device: torch.device, words: Mapping[str, float]) -> None:
         self.step = state.step
         self.samples = state.samples
-        self.vectors = {name: value.to(device).clone().requires_grad_() for name, value in state.vectors.items()}
-        self._optimizer = torch.optim.AdamW(
-            # AdamW knows its moments by number, and a file may give the vectors in another order: ours is by name.
-            [self.vectors[name] for name in sorted(self.vectors)],
-            betas=(optim.beta1, optim.beta2),
-            eps=optim.epsilon,
-            weight_decay=optim.weight_decay,
-        )
-        if state.moments:
-            moments = {i: {key: value.clone() for key, value in one.items()} for i, one in state.moments.items()}
-            self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        self.optim, self.words = optim, words
+        self.vectors = {
+            name: value.to(device).clone().requires_grad_(optim.encoders in ("all", name))
+            for name, value in state.vectors.items()
+        }
+        self._start_optimizers(state.moments if state.optimizer == optim.name else {})
+
+    def _start_optimizers(self, moments: Moments) -> None:
+        build = OPTIMIZERS[self.optim.name].build
+        self._optimizers = {
+            name: build(vector, self.optim, moments.get(name, {}))
+            for name, vector in self.vectors.items()
+            if vector.requires_grad
+        }
 
     def zero_gradient(self) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
+        for vector in self.vectors.values():
+            vector.grad = None
 
-    def step_by(self, rate: float, clip: str, limit: float, images: int) -> None:
-        """Clip the (unscaled) gradient and take one AdamW step; `images` went into it.
+    def step_by(self, rate: float, relative: bool, clip_limit: float, images: int) -> None:
+        """Clip the (unscaled) gradient, take one step, and cap the rows' length; `images` went into it. `rate` is the schedule's.
 
-        Raises TrainingFailed, with vectors and optimizer as they were, where one of their numbers would not be finite.
+        Raises TrainingFailed, with vectors and optimizers as they were, where one of their numbers would not be finite.
         """
-        if clip == "value":
-            torch.nn.utils.clip_grad_value_(list(self.vectors.values()), limit)
-        elif clip == "norm":
-            for vector in self.vectors.values():
-                torch.nn.utils.clip_grad_norm_([vector], limit)
-        for group in self._optimizer.param_groups:
-            group["lr"] = min(rate, 1e30)  # nothing comes of more either, but torch raises an error of its own
+        for name in self._optimizers:
+            if self.optim.clip == "value":
+                torch.nn.utils.clip_grad_value_([self.vectors[name]], clip_limit)
+            elif self.optim.clip == "norm":
+                torch.nn.utils.clip_grad_norm_([self.vectors[name]], clip_limit)
         vectors = {name: vector.detach().clone() for name, vector in self.vectors.items()}
-        moments = deepcopy(self.moments())
-        self._optimizer.step()
+        moments = {name: {key: value.clone() for key, value in one.items()} for name, one in self.moments().items()}
+        for name, optimizer in self._optimizers.items():
+            vector, words = self.vectors[name], self.words[name]
+            step = rate_of_numbers(rate, relative, words, vector.shape[1])
+            optimizer.step(min(step, 1e30))  # nothing comes of more either, but torch raises an error of its own
+            if self.optim.length == "cap":
+                cap_rows(vector, self.optim.cap * words)
         if not self._is_finite():
             self._put_back(vectors, moments)
             raise TrainingFailed(
@@ -278,7 +288,7 @@ class Trainee:
         with torch.no_grad():
             for name, vector in self.vectors.items():
                 vector.copy_(vectors[name])
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        self._start_optimizers({name: one for name, one in moments.items() if one})
 
     def check_finite(self, loss: float) -> None:
         """Raise TrainingFailed, before anything has changed, when the update would spoil the vectors."""
@@ -300,10 +310,12 @@ class Trainee:
         return {name: float(vector.detach().norm(dim=1).mean()) for name, vector in self.vectors.items()}
 
     def moments(self) -> Moments:
-        return self.optimizer_state()["state"]  # type: ignore[no-any-return]
+        """The state of each encoder's optimizer: the tensors themselves."""
+        return {name: optimizer.state() for name, optimizer in self._optimizers.items()}
 
-    def optimizer_state(self) -> Mapping[str, Any]:
-        return self._optimizer.state_dict()
+    def a1111_optimizer_state(self) -> Mapping[str, Any]:
+        """AdamW's own, of the only encoder."""
+        return step_state(next(iter(self._optimizers.values())))
 
     def plain_vectors(self) -> dict[str, torch.Tensor]:
         """Copies without gradient, [V, D] float32 on the CPU, for files."""

@@ -20,6 +20,7 @@ from lib_ti.errors import Fault, HostError, InvalidConfig, TIError, collected
 from lib_ti.host import Host, ImageRequest, MemoryTeller, ModelInfo, SessionRequest
 from lib_ti.library.result import other_files
 from lib_ti.training.lock import validate_unlocked
+from lib_ti.training.optimizer import rate_of_numbers
 from lib_ti.training.start import embedding_path, log_path
 
 Check = Callable[[Host, ModelInfo, TrainConfig], None]
@@ -93,12 +94,32 @@ def _tensorboard(host: Host, model: ModelInfo, config: TrainConfig) -> None:
         )
 
 
+def _optimizer(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    optim = config.optim
+    if optim.name == "prodigy" and find_spec("prodigyopt") is None:
+        raise _fault(
+            "optim.name", "Prodigy is not installed", "take another optimizer, or install the package prodigyopt"
+        )
+    if optim.encoders != "all" and optim.encoders not in (encoder.name for encoder in model.encoders):
+        raise _fault("optim.encoders", f"{model.name} has no {optim.encoders}", "take all")
+
+
 def _session(host: Host, model: ModelInfo, config: TrainConfig) -> None:
     """Device, precision, LoRAs, and whether a gradient can be taken in this model at all."""
     host.validate_session(session_request(config, config.embedding.vectors))
 
 
-CHECKS: tuple[Check, ...] = (_name, _namesakes, _form, _folders, _in_training, _preview, _tensorboard, _session)
+CHECKS: tuple[Check, ...] = (
+    _name,
+    _namesakes,
+    _form,
+    _folders,
+    _in_training,
+    _preview,
+    _tensorboard,
+    _optimizer,
+    _session,
+)
 
 
 def session_request(config: TrainConfig, rows: int, given_up: Callable[[], bool] = lambda: False) -> SessionRequest:
@@ -130,15 +151,21 @@ def write_obstacle(folder: Path) -> str:
 
 
 def rate_warnings(host: Host, config: TrainConfig, first: int, last: int) -> list[str]:
-    """Of learning rates that can only be a slip: by which AdamW moves a row in one step further than words are long."""
-    rate = max((rate for _, _, rate in config.schedule.table(first, last)), default=0.0)
+    """Of learning rates that can only be a slip: by which a vector moves in one step further than words are long."""
+    schedule, optim = config.schedule, config.optim
+    rate = max((max(row.rate, row.last_rate) for row in schedule.table(first, last)), default=0.0)
+    if optim.name == "prodigy":
+        low = rate < 0.1
+        return [f"A learning rate of {rate:g} multiplies the one that Prodigy finds: 1 is usual."] if low else []
     warnings = []
     for encoder, length in word_lengths(host).items():
-        move = rate * host.model().encoder(encoder).width ** 0.5
+        width = host.model().encoder(encoder).width
+        move = rate_of_numbers(rate, schedule.relative, length, width) * width**0.5
         if move > SENSELESS * length:
+            usual = "0.6r" if schedule.relative else "0.005"
             warnings.append(
-                f"A learning rate of {rate:g} moves a vector of {encoder} by {move:.3g} in one step, and words are "
-                f"{length:.2g} long: nothing can be learned so. 0.005 is a usual rate."
+                f"A learning rate of {schedule.written(rate)} moves a vector of {encoder} by {move:.3g} in one step, and words are "
+                f"{length:.2g} long: nothing can be learned so. {usual} is a usual rate."
             )
     return warnings
 

@@ -140,7 +140,9 @@ def values_of(config: type) -> st.SearchStrategy[dict[str, Any]]:
     needed = {path: options.pop(path) for path, _, _, about in walk_options(config) if about.required}
     for path in ("optim.lr", "optim.clip_at"):
         if path in options:
-            options[path] = st.sampled_from(["0.005", "5e-3:10, 1e-4"])
+            options[path] = st.sampled_from(["0.005", "5e-3:10, 1e-4", "warmup:5, 0.01 cosine:99"])
+    if "optim.name" in options:  # what the others refuse has tests of its own
+        options["optim.name"] = st.just("adamw")
     if "data.width" in options:  # both or none
         del options["data.width"], options["data.height"]
     return st.fixed_dictionaries(needed, optional=options)

@@ -227,7 +227,7 @@ def test_any_state_of_any_optimizer_is_used_or_told(tmp_path_factory: Any, data:
         inner[data.draw(st.sampled_from(sorted(inner)))] = torch.zeros(shape).to(dtype)
     path.write_bytes(write_torch_zip(saved))
     with suppress(InvalidEmbedding):
-        (moments,) = load_optim(path, vectors).values()
+        moments = load_optim(path, vectors)
         assert {key: (tuple(one.shape), one.dtype) for key, one in moments.items() if key != "step"} == dict.fromkeys(
             ("exp_avg", "exp_avg_sq"), ((2, 6), torch.float32)
         )

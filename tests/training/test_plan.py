@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lib_ti.config.train import TrainConfig
+from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import InvalidConfig, InvalidDataset
 from lib_ti.training.plan import plan_training
 from tests.toy_host import ToyHost
@@ -17,7 +18,7 @@ def test_plan_says_rates_epochs_buckets_and_files(tmp_path: Path, settings: Sett
     plan = plan_training(
         ToyHost(tmp_path), settings(optim__lr="0.005:100, 1e-3", optim__steps=300, optim__accumulation=2)
     )
-    assert plan.rates == ((1, 100, 0.005), (101, 300, 0.001))
+    assert plan.rates == ("0.005 for updates 1 to 100", "0.001 for updates 101 to 300")
     assert plan.steps_per_epoch == 2  # 5 pictures, 4 an update
     assert sum(plan.buckets.values()) == 5
     assert len(plan.buckets) == 2
@@ -27,12 +28,23 @@ def test_plan_says_rates_epochs_buckets_and_files(tmp_path: Path, settings: Sett
     assert not plan.start.folder.root.exists()  # looking changes nothing
 
 
+def test_plan_says_a_relative_rate_both_ways_for_each_encoder(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path, "sdxl")
+    plan = plan_training(host, settings(optim__lr="warmup:5, 0.6r cosine", optim__name="normalised", optim__steps=50))
+    told = [line for line in plan.lines() if line.startswith("Rate:")]
+    assert told[0].startswith("Rate: 0.12r to 0.6r (at most ")
+    assert told[1].endswith("for updates 6 to 50")
+    for name, length in word_lengths(host).items():
+        assert f"{0.6 * length / host.model().encoder(name).width ** 0.5:.3g} in {name}" in told[1]
+
+
 @pytest.mark.parametrize(
     ("changes", "family", "where"),
     [
         ({"embedding__name": "a/b"}, "sd1", "embedding.name"),
         ({"embedding__init": " "}, "sd1", "embedding.init"),
         ({"save__format": "pt"}, "sdxl", "save.format"),
+        ({"optim__encoders": "clip_g"}, "sd1", "optim.encoders"),
     ],
 )
 def test_faults_are_told_by_field(

@@ -305,6 +305,7 @@ def test_half_precision_that_overflows_is_taken_again_with_a_smaller_scale(half:
     assert not any(spoiled[name].isfinite().all() for name in full)
 
 
+WORDS = {"clip_l": 1.0, "clip_g": 0.5}
 START = RunState(0, 0, 1, {"clip_l": torch.ones(2, 3), "clip_g": torch.ones(2, 4)})
 
 
@@ -314,43 +315,43 @@ def give_gradient(trainee: Trainee, value: float) -> None:
 
 
 def test_first_adamw_step_moves_by_the_rate() -> None:
-    trainee = Trainee(START, OptimizerPart(), CPU)
+    trainee = Trainee(START, OptimizerPart(), CPU, WORDS)
     give_gradient(trainee, 0.3)
-    trainee.step_by(0.01, "disabled", 0.0, images=4)
+    trainee.step_by(0.01, False, 0.0, images=4)
     torch.testing.assert_close(trainee.vectors["clip_l"], torch.full((2, 3), 0.99))
     assert (trainee.step, trainee.samples) == (1, 4)
     assert torch.equal(START.vectors["clip_l"], torch.ones(2, 3))  # the start is a value, not the run's scratch
 
 
 def test_value_clipping_limits_each_number() -> None:
-    trainee = Trainee(START, OptimizerPart(), CPU)
+    trainee = Trainee(START, OptimizerPart(clip="value"), CPU, WORDS)
     give_gradient(trainee, 0.3)
-    trainee.step_by(0.01, "value", 0.1, 1)
+    trainee.step_by(0.01, False, 0.1, 1)
     assert trainee.vectors["clip_l"].grad is not None
     assert trainee.vectors["clip_l"].grad.max() == pytest.approx(0.1)
 
 
 def test_norm_clipping_limits_each_encoder_by_itself() -> None:
-    trainee = Trainee(START, OptimizerPart(), CPU)
+    trainee = Trainee(START, OptimizerPart(clip="norm"), CPU, WORDS)
     give_gradient(trainee, 10.0)
-    trainee.step_by(0.01, "norm", 0.5, 1)
+    trainee.step_by(0.01, False, 0.5, 1)
     for vector in trainee.vectors.values():
         assert vector.grad is not None
         assert vector.grad.norm() == pytest.approx(0.5, rel=1e-4)
 
 
 def test_resumed_optimizer_goes_on_exactly_and_obeys_the_new_rate() -> None:
-    whole, half = Trainee(START, OptimizerPart(), CPU), Trainee(START, OptimizerPart(), CPU)
+    whole, half = Trainee(START, OptimizerPart(), CPU, WORDS), Trainee(START, OptimizerPart(), CPU, WORDS)
     for trainee in (whole, half):
         for step in range(5):
             give_gradient(trainee, 0.1 * step - 0.2)
-            trainee.step_by(0.01, "disabled", 0.0, 1)
+            trainee.step_by(0.01, False, 0.0, 1)
     # A file may give the vectors in another order: each must meet its own moments again.
     vectors = dict(reversed(half.plain_vectors().items()))
-    resumed = Trainee(RunState(half.step, half.samples, 1, vectors, half.moments()), OptimizerPart(), CPU)
+    resumed = Trainee(RunState(half.step, half.samples, 1, vectors, half.moments()), OptimizerPart(), CPU, WORDS)
     for trainee in (whole, resumed):
         give_gradient(trainee, 0.7)
-        trainee.step_by(0.5, "disabled", 0.0, 1)
+        trainee.step_by(0.5, False, 0.0, 1)
     assert resumed.step == 6
     for name in whole.vectors:
         assert torch.equal(whole.vectors[name], resumed.vectors[name])
@@ -362,7 +363,7 @@ def test_resumed_optimizer_goes_on_exactly_and_obeys_the_new_rate() -> None:
 def test_an_update_that_would_spoil_the_vectors_is_refused_with_a_likely_cause(
     loss: float, gradient: float, says: str
 ) -> None:
-    trainee = Trainee(START, OptimizerPart(), CPU)
+    trainee = Trainee(START, OptimizerPart(), CPU, WORDS)
     give_gradient(trainee, gradient)
     with pytest.raises(TrainingFailed, match=says) as failure:
         trainee.check_finite(loss)
@@ -370,4 +371,4 @@ def test_an_update_that_would_spoil_the_vectors_is_refused_with_a_likely_cause(
 
 
 def test_norms_are_mean_row_lengths() -> None:
-    assert Trainee(START, OptimizerPart(), CPU).norms() == pytest.approx({"clip_l": 3**0.5, "clip_g": 2.0})
+    assert Trainee(START, OptimizerPart(), CPU, WORDS).norms() == pytest.approx({"clip_l": 3**0.5, "clip_g": 2.0})

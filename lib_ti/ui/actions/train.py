@@ -110,11 +110,11 @@ def refused(error: TIError, config: type) -> Outcome:
 def preview_schedule(text: str, steps: Any) -> Outcome:
     """A learning-rate text as it will be used in a run of `steps`, or its fault under a caret."""
     try:
-        schedule = parse_schedule(str(text or ""))
+        last = int(steps) if isinstance(steps, (int, float)) and steps >= 1 else 1
+        schedule = parse_schedule(str(text or "")).ending(last)
     except InvalidText as error:
         return Outcome(faults=(Fault("optim.lr", str(error)),))
-    last = int(steps) if isinstance(steps, (int, float)) and steps >= 1 else 1
     note = ""
     if schedule.last_step is not None and schedule.last_step < last:
         note = wording.SCHEDULE_ENDS.format(step=schedule.last_step)
-    return Outcome(run.schedule(schedule.table(0, last), note), good=True)
+    return Outcome(run.schedule(schedule, last, note), good=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lib_ti.config.schedule import Schedule
 from lib_ti.jobs.history import History, smooth
 from lib_ti.ui.html.markup import NOTHING, Html
 
@@ -169,12 +170,13 @@ def _small(title: str, now: Sequence[tuple[str, str]], history: History, lines: 
     return line_chart(title, now, frame, [Line(points, kind) for kind, points in lines.items()])
 
 
-def schedule_chart(rows: Sequence[tuple[int, int, float]]) -> Html:
-    """(from update, to update, rate) rows as a small flight of stairs."""
-    top = max(rate for *_, rate in rows)
-    frame = Frame(rows[0][0] - 1, rows[-1][1], 0.0, top * 1.15)
-    stairs = _stairs([(first - 1, last, rate) for first, last, rate in rows])
-    stages = f"{len(rows)} stage" + "s" * (len(rows) > 1)
+def schedule_chart(schedule: Schedule, last: int) -> Html:
+    """The rate of updates 1 to `last`: stairs, and curves where it falls or rises."""
+    rows = schedule.curve(0, last)
+    frame = Frame(0, rows[-1][1], 0.0, max(rate for *_, rate in rows) * 1.15)
+    stairs = _stairs([(first - 1, end, rate) for first, end, rate in rows])
+    count = len(schedule.table(0, last))
+    stages = f"{count} stage" + "s" * (count > 1)
     return line_chart("Learning rate by step", [(stages, "")], frame, [Line(stairs, "main")])
 
 

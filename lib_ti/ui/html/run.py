@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lib_ti.config.schedule import Row, Schedule
 from lib_ti.events import PreviewReady
 from lib_ti.host import ModelInfo
 from lib_ti.jobs.snapshot import Snapshot
@@ -200,18 +201,24 @@ def log(snapshot: Snapshot) -> Html:
     ).format(folder=Html("<p>Log folder <code>{}</code></p>").if_any(snapshot.run_folder), rows=rows)
 
 
-def schedule(rows: Sequence[tuple[int, int, float]], note: str = "") -> Html:
-    """(from update, to update, rate) rows as a plot with its table."""
+def schedule(schedule: Schedule, last: int, note: str = "") -> Html:
+    """The learning rate of updates 1 to `last` as a plot with its table."""
+    rows = schedule.table(0, last)
+
+    def rate(row: Row) -> str:
+        ends = dict.fromkeys((row.rate, row.last_rate))
+        return " – ".join(charts.number(end) + "r" * schedule.relative for end in ends)
+
     cells = Html("").join(
-        Html("<tr><td>{:,} – {:,}</td><td>{}</td></tr>").format(first, last, charts.number(rate))
-        for first, last, rate in rows[:MOST_STAGES]
+        Html("<tr><td>{:,} – {:,}</td><td>{}</td></tr>").format(row.first, row.last, rate(row))
+        for row in rows[:MOST_STAGES]
     )
     left = len(rows) - MOST_STAGES
     return Html(
         '<div class="ti_lab_schedule">{chart}<table><thead><tr><th>Steps</th><th>Rate</th></tr></thead><tbody>{cells}{more}'
         "</tbody></table></div>{note}"
     ).format(
-        chart=charts.schedule_chart(rows),
+        chart=charts.schedule_chart(schedule, last),
         cells=cells,
         more=Html('<tr><td colspan="2">and {} more</td></tr>').format(left) if left > 0 else "",
         note=warnings([note] if note else []),

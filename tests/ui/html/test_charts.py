@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib_ti.config.schedule import parse_schedule
 from lib_ti.events import StepDone
 from lib_ti.jobs.history import History
 from lib_ti.ui.html import charts
@@ -85,7 +86,7 @@ def test_a_long_run_stays_a_small_page_with_its_extremes_as_a_band():
 
 
 def test_stages_of_a_schedule_are_stairs_not_slopes():
-    html = charts.schedule_chart([(1, 20, 0.005), (21, 60, 0.001)])
+    html = charts.schedule_chart(parse_schedule("0.005:20, 0.001"), 60)
     path = re.search(r'ti_lab_line main" d="M([^"]+)"', html)
     assert path is not None
     points = [tuple(map(float, point.split())) for point in path[1].split("L")]

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from lib_ti.config.schedule import parse_schedule
 from lib_ti.dataset.album import Album, Card
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.dataset.template import Template
@@ -49,6 +50,7 @@ SHOWN = visible(EVIL)
 
 FAULT = Fault(EVIL, EVIL, EVIL)
 MODEL = ModelInfo(EVIL, EVIL, "sd1", (EncoderInfo(EVIL, 768, 0),), EVIL, 512)  # type: ignore[arg-type]
+STAGES = parse_schedule(", ".join(f"0.{n} cosine:{n}" for n in range(1, 20)))
 STEPS = History().add(StepDone(1, 9, 0, 0, 0.1, 0.1, {EVIL: 0.4, "clip_g": 0.5}, 1, 0.1))
 PREVIEW = PreviewReady(1, Path("none.png"), EVIL, 7)
 RUN = Snapshot(
@@ -98,7 +100,7 @@ EXAMPLES: dict[Callable[..., Html], Callable[[], Sequence[Html]]] = {
     run.strip: lambda: [run.strip([PREVIEW, PREVIEW], 0)],
     run.plan: lambda: [run.plan([EVIL, f"Start: {EVIL}", f"{EVIL}: x"], [EVIL], EVIL)],
     run.log: lambda: [run.log(RUN)],
-    run.schedule: lambda: [run.schedule([(1, 2, 0.1)] * 20, EVIL)],
+    run.schedule: lambda: [run.schedule(STAGES, 60, EVIL)],
     run.pulse: lambda: [run.pulse(), run.pulse(3, True)],
     charts.line_chart: lambda: [
         charts.line_chart(
@@ -108,7 +110,7 @@ EXAMPLES: dict[Callable[..., Html], Callable[[], Sequence[Html]]] = {
     charts.loss_chart: lambda: [charts.loss_chart(STEPS)],
     charts.rate_chart: lambda: [charts.rate_chart(STEPS)],
     charts.norms_chart: lambda: [charts.norms_chart(STEPS)],
-    charts.schedule_chart: lambda: [charts.schedule_chart([(1, 2, 0.1)])],
+    charts.schedule_chart: lambda: [charts.schedule_chart(STAGES, 60)],
     album.album: lambda: [album.album(Album(Path(EVIL), (CARD, CARD), 0, 2, 30, 24), EVIL)],
     album.validation: lambda: [
         album.validation(Dataset((), Template(EVIL, ()), (EVIL,), EVIL), {(64, 64): 3}),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fake_app import FakeApp
 
+from lib_ti.config.schedule import parse_schedule
 from lib_ti.errors import Fault
 from lib_ti.events import Failed, PreviewReady, Saved
 from lib_ti.host import EncoderInfo, ModelInfo
@@ -38,7 +39,7 @@ def test_nothing_a_user_or_file_says_becomes_markup(app: FakeApp):
         notices.field_faults([Fault(EVIL, EVIL, EVIL)]),
         notices.fault_list([Fault(EVIL, EVIL, EVIL)], {EVIL: EVIL}),
         notices.results([Result(Path(EVIL), "sd1", 1, (EVIL,))], EVIL),
-        run.schedule([(1, 2, 0.1)], EVIL),
+        run.schedule(parse_schedule("0.1"), 2, EVIL),
     ]
     for page in pages:
         assert "<img src=x" not in page
