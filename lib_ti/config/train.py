@@ -66,6 +66,20 @@ class DataPart:
         "buckets: crop to the nearest of many shapes of equal area; crop: centre crop; squash: stretch, as A1111 does; variable: its Do not resize images, each in its own shape.",
         choices=FITS,
     )
+    flip: float = option(
+        0.0,
+        "Random flip",
+        "Share of samples that show their picture mirrored; above 0, each is encoded and kept twice.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    crops: int = option(
+        1,
+        "Random crops",
+        "So many crops of a picture that does not fit, evenly over what is cut off, are encoded and kept, and one is drawn for each sample; 1 is the middle.",
+        minimum=1,
+        maximum=100,
+    )
     alpha_weight: bool = option(
         False,
         "Use PNG alpha channel as loss weight",

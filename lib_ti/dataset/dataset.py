@@ -22,7 +22,7 @@ from lib_ti.dataset.wildcards import Choose, expand
 @dataclass(frozen=True)
 class Picture:
     """One training picture. `name` is its path inside the folder; `has_alpha` tells that a pixel of it is not opaque; `mask` is
-    the file that says which parts of it count."""
+    the file that says which parts of it count; `crops` are those of it to be trained on, most often `fit` alone."""
 
     path: Path
     name: str
@@ -31,6 +31,7 @@ class Picture:
     fit: Fit
     has_alpha: bool
     mask: Path | None = None
+    crops: tuple[Fit, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
 from lib_ti.dataset.caption import caption_files, caption_from_name, find_caption, pick_words, split_tags
@@ -120,21 +122,21 @@ def _scan_picture(
     listing: Listing, file: PictureFile, words: str, mask: Path | None, faults: list[Fault]
 ) -> Picture | None:
     """The picture, or None with its faults added to `faults`."""
-    caption = fit = None
-    has_alpha = False
+    caption = found = None
     with _collect(faults, file):
         caption = plain_marks(find_caption(file.path, file.class_words or words))
         if listing.data.wildcards:
             _validate_braces(caption, str(next(iter(caption_files(file.path)), file.path)))
     with _collect(faults, file):
-        fit, has_alpha = _validate_picture(file.path, mask, listing)
-    if caption is None or fit is None:
+        found = _validate_picture(file.path, mask, listing)
+    if caption is None or found is None:
         return None
-    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha, mask)
+    fit, has_alpha, crops = found
+    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha, mask, crops)
 
 
-def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[Fit, bool]:
-    """How the picture will be fitted, and whether parts of it are transparent."""
+def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[Fit, bool, tuple[Fit, ...]]:
+    """How the picture will be fitted, whether parts of it are transparent, and the crops to train on: those where any of it counts."""
     data = listing.data
     width, height = data.width or listing.model_size, data.height or listing.model_size
     image = load_image(path)
@@ -143,15 +145,20 @@ def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[
     if missing > MAX_ENLARGEMENT:
         message = "is too small: {}x{} pixels for training at {}x{}".format(*image.size, width, height)
         raise InvalidDataset([Fault(str(path), message, "use a larger copy or take it out of the folder")])
-    weights = place_weights(image, fit, data.alpha_weight, load_mask(mask, image.size) if mask else None)
-    if weights and weights.getextrema()[1] == 0:
+    drawn = load_mask(mask, image.size) if mask else None
+    crops = [crop for crop in fit.crops(data.crops) if _counts(place_weights(image, crop, data.alpha_weight, drawn))]
+    if not crops:
         message = "is wholly transparent where it is used, so nothing of it would be learned"
         hint = "make opaque in its alpha channel what is to be learned"
         if mask:
             message = f"counts nowhere where it is used, by {mask.name}, so nothing of it would be learned"
             hint = "make white in the mask what is to be learned"
         raise InvalidDataset([Fault(str(path), message, hint)])
-    return fit, image.mode == "RGBA"
+    return fit, image.mode == "RGBA", tuple(crops)
+
+
+def _counts(weights: Image.Image | None) -> bool:
+    return weights is None or weights.getextrema()[1] != 0
 
 
 def _validate_braces(text: str, where: str) -> None:
@@ -234,6 +241,8 @@ def advice(source: Source, pictures: Sequence[Picture], name: str) -> tuple[str,
         (twice if both else [], f"captioned with the placeholder too, so that {name} comes twice in a prompt"),
     ]
     sentences = [f"{_listed([one.name for one in who])} {what}." for who, what in found if who]
+    if data.crops > 1 and all(len(picture.fit.crops(data.crops)) == 1 for picture in pictures):
+        sentences.append("No picture is cut to fit the training shape: Random crops changes nothing.")
     if not data.wildcards and any(map(has_wildcards, template.lines)):
         sentences.append("The template holds {...|...}, which is no choice: Wildcards is off.")
     if data.alpha_weight and not clear:

@@ -335,6 +335,12 @@ def test_wildcards_in_a_template_that_are_off_are_said() -> None:
     assert said(picture("a.png"), line="a [name] {x|y}", data=DataPart(wildcards=True)) == ()
 
 
+def test_crops_of_pictures_that_fit_are_said_to_change_nothing() -> None:
+    (sentence,) = said(picture("a.png"), picture("b.png"), data=DataPart(crops=4))
+    assert sentence == "No picture is cut to fit the training shape: Random crops changes nothing."
+    assert said(picture("a.png"), picture("b.png", size=(600, 512)), data=DataPart(crops=4)) == ()
+
+
 def test_many_pictures_make_one_sentence() -> None:
     (sentence,) = said(*(picture(f"{number}.png", "") for number in range(12)))
     assert sentence.startswith("0.png, 1.png, 2.png and 9 more are without words")

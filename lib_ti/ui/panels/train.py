@@ -56,6 +56,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Pictures and captions": (
         ("data.fit",),
         ("data.latent_sampling",),
+        ("data.flip", "data.crops"),
         ("data.shuffle_tags", "data.alpha_weight", "data.masks"),
         ("data.mask_folder",),
         ("data.tag_dropout", "data.keep_tags"),
