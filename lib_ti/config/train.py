@@ -50,7 +50,7 @@ class DataPart:
     folder: str = option(
         "",
         "Dataset directory",
-        "Folder of training pictures, with captions in .txt files or in their names.",
+        "Folder of training pictures, with captions in .txt or .caption files or in their names.",
         required=True,
     )
     template: str = option(
@@ -65,6 +65,20 @@ class DataPart:
         "Fit pictures by",
         "buckets: crop to the nearest of many shapes of equal area; crop: centre crop; squash: stretch, as A1111 does; variable: its Do not resize images, each in its own shape.",
         choices=FITS,
+    )
+    flip: float = option(
+        0.0,
+        "Random flip",
+        "Share of samples that show their picture mirrored; above 0, each is encoded and kept twice.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    crops: int = option(
+        1,
+        "Random crops",
+        "So many crops of a picture that does not fit, evenly over what is cut off, are encoded and kept, and one is drawn for each sample; 1 is the middle.",
+        minimum=1,
+        maximum=100,
     )
     alpha_weight: bool = option(
         False,
@@ -102,6 +116,13 @@ class DataPart:
         "", "Filename word regex", "If set, the words of a caption taken from a file name are those that it matches."
     )
     join_words: str = option(" ", "Filename join string", "Stands between those words.")
+    caption_prefix: str = option(
+        "", "Caption prefix", "Stands before every caption, with a blank between, and is neither shuffled nor dropped."
+    )
+    caption_suffix: str = option("", "Caption suffix", "The same behind every caption.")
+    wildcards: bool = option(
+        False, "Wildcards", "{red|blue} in a caption or template is one of them, drawn anew each time."
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from lib_ti.host import PictureSize
@@ -32,6 +32,25 @@ class Fit:
     def share_kept(self) -> float:
         """The share of the picture's area that the crop leaves."""
         return math.prod(self.target) / math.prod(self.resize_to)
+
+    @property
+    def mirrored(self) -> "Fit":
+        """Of the picture mirrored, left for right: the same piece of it."""
+        (left, top, right, bottom), width = self.crop_box, self.resize_to[0]
+        return replace(self, crop_box=(width - right, top, width - left, bottom))
+
+    def crops(self, count: int) -> tuple["Fit", ...]:
+        """`count` crops, evenly from one end of what this one cuts off to the other, each once; of one, this one itself."""
+        if count == 1:
+            return (self,)
+        (width, height), across, down = (
+            self.target,
+            self.resize_to[0] - self.target[0],
+            self.resize_to[1] - self.target[1],
+        )
+        shares = [number / (count - 1) for number in range(count)]
+        corners = dict.fromkeys((round(across * share), round(down * share)) for share in shares)
+        return tuple(replace(self, crop_box=(left, top, left + width, top + height)) for left, top in corners)
 
     @property
     def picture_size(self) -> PictureSize:

@@ -1,4 +1,4 @@
-"""The words that go with a picture: read from a `.txt` beside it or its name, varied from sample to sample, and written."""
+"""The words that go with a picture: read from a `.txt` or `.caption` beside it or its name, varied from sample to sample, and written."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lib_ti.atomic import write_atomically
 from lib_ti.chance import shuffled
+from lib_ti.dataset.folder import CAPTION_ENDINGS, is_file
 from lib_ti.errors import Fault, InvalidDataset
 from lib_ti.reading import read_text
 
@@ -34,13 +35,12 @@ _NUMBERING = re.compile(r"^[-\d]+\s*")
 
 
 def find_caption(picture: Path, otherwise: str | None = None) -> str:
-    """The caption of `picture`, on one line: its .txt file, else what is known `otherwise`, else its name.
+    """The caption of `picture`, on one line: its .txt file, or .caption, else what is known `otherwise`, else its name.
 
     Raises InvalidDataset for a caption file that cannot be read.
     """
-    path = picture.with_suffix(".txt")
-    if path.is_file():
-        return _load_caption(path)
+    if files := caption_files(picture):
+        return _load_caption(files[0])
     return caption_from_name(picture.stem) if otherwise is None else otherwise
 
 
@@ -111,13 +111,20 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def caption_files(picture: Path) -> list[Path]:
+    """Those that are there; the first one counts."""
+    paths = [picture.with_suffix(ending) for ending in CAPTION_ENDINGS]
+    return [path for path in paths if is_file(path)]
+
+
 def caption_path(picture: Path) -> Path:
-    return picture.with_suffix(".txt")
+    """The file that holds its caption, or may."""
+    return next(iter(caption_files(picture)), picture.with_suffix(CAPTION_ENDINGS[0]))
 
 
 def existing_caption(picture: Path) -> str:
-    """Of the `.txt`; "" where there is none. Raises InvalidDataset if it cannot be read."""
-    return find_caption(picture) if caption_path(picture).is_file() else ""
+    """Of its file; "" where there is none. Raises InvalidDataset if it cannot be read."""
+    return find_caption(picture, "")
 
 
 def combine_captions(existing: str, new: str, action: str) -> str:

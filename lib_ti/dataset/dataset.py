@@ -15,13 +15,14 @@ from lib_ti.chance import chance, shuffled
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, Size
 from lib_ti.dataset.caption import vary_tags
-from lib_ti.dataset.template import Template, compose_prompt
+from lib_ti.dataset.template import Template, compose_prompt, plain_marks
+from lib_ti.dataset.wildcards import Choose, expand
 
 
 @dataclass(frozen=True)
 class Picture:
     """One training picture. `name` is its path inside the folder; `has_alpha` tells that a pixel of it is not opaque; `mask` is
-    the file that says which parts of it count."""
+    the file that says which parts of it count; `crops` are those of it to be trained on, most often `fit` alone."""
 
     path: Path
     name: str
@@ -30,6 +31,29 @@ class Picture:
     fit: Fit
     has_alpha: bool
     mask: Path | None = None
+    crops: tuple[Fit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of pictures: its prompts, and the settings by which it is read and its captions become prompts."""
+
+    template: Template
+    data: DataPart
+
+    def prompt(
+        self, line: str, name: str, caption: str, choose: Choose, vary: Callable[[str], str] = lambda words: words
+    ) -> str:
+        """What a line of the template and a caption come to: `choose` takes one of the options of each wildcard, and `vary`
+        changes the caption's tags."""
+        data = self.data
+
+        def drawn(text: str) -> str:
+            return expand(text, choose) if data.wildcards else text
+
+        prefix, suffix = (drawn(plain_marks(text)).strip() for text in (data.caption_prefix, data.caption_suffix))
+        words = " ".join(filter(None, (prefix, vary(drawn(caption)), suffix)))
+        return compose_prompt(drawn(line), name, words)
 
 
 @dataclass(frozen=True)
@@ -37,7 +61,7 @@ class Dataset:
     """Pictures in the order of their names. `fingerprint` changes with anything that would change the training."""
 
     pictures: tuple[Picture, ...]
-    template: Template
+    source: Source
     warnings: tuple[str, ...]
     fingerprint: str
 
@@ -83,13 +107,19 @@ def sample_order(repeats: Sequence[int], seed: int) -> Callable[[int], int]:
     return picture_of
 
 
-def sample_prompt(dataset: Dataset, name: str, data: DataPart, seed: int, n: int) -> str:
+def sample_prompt(dataset: Dataset, name: str, seed: int, n: int) -> str:
     """The prompt of sample `n`: its picture's caption with the tags varied, in a template line drawn for this sample alone."""
     picture = dataset.pictures[sample_order(dataset.repeats, seed)(n)]
-    rng = chance(seed, "prompt", n)
-    line = dataset.template.lines[rng.randrange(len(dataset.template.lines))]
-    words = vary_tags(picture.caption, rng, data.shuffle_tags, data.tag_dropout, data.keep_tags)
-    return compose_prompt(line, name, words)
+    source, data = dataset.source, dataset.source.data
+    rng, wild = chance(seed, "prompt", n), chance(seed, "wildcards", n)
+    line = source.template.lines[rng.randrange(len(source.template.lines))]
+    return source.prompt(
+        line,
+        name,
+        picture.caption,
+        choose=lambda options: options[wild.randrange(len(options))],
+        vary=lambda caption: vary_tags(caption, rng, data.shuffle_tags, data.tag_dropout, data.keep_tags),
+    )
 
 
 # Two epochs, because the last update of one may hold samples of the next.

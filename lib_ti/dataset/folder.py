@@ -19,6 +19,8 @@ FIELD = "data.folder"
 ENDINGS = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .avif .heic .heif .jxl".split()  # noqa: SIM905
 )
+CAPTION_ENDINGS = (".txt", ".caption")
+"""In this order: the second is kohya's."""
 MAX_REPEATS = 1000
 MASK = "-masklabel"
 _ABOUT_OTHERS = (MASK, "-condlabel")
@@ -68,15 +70,20 @@ def list_pictures(folder: Path, field: str = FIELD) -> list[PictureFile]:
 
 def mask_beside(picture: Path) -> Path | None:
     """The mask of a picture, where OneTrainer keeps it."""
-    with suppress(OSError):  # so long may no name be
-        if (path := _mask_path(picture)).is_file():
-            return path
-    return None
+    path = _mask_path(picture)
+    return path if is_file(path) else None
 
 
 def files_beside(picture: Path) -> tuple[Path, ...]:
     """What a training reads beside a picture, where it is there."""
-    return picture.with_suffix(".txt"), _mask_path(picture)
+    return *(picture.with_suffix(ending) for ending in CAPTION_ENDINGS), _mask_path(picture)
+
+
+def is_file(path: Path) -> bool:
+    """Also of names that are too long to be any."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
 
 
 def _mask_path(picture: Path) -> Path:

@@ -130,6 +130,11 @@ class LoadedPicture:
     weights: Array | None
     size: PictureSize
 
+    def mirrored(self, fit: Fit) -> LoadedPicture:
+        """Left for right; `fit` is the one that it was loaded by."""
+        weights = None if self.weights is None else self.weights[:, ::-1].copy()
+        return LoadedPicture(self.pixels[:, :, ::-1].copy(), weights, fit.mirrored.picture_size)
+
 
 def load_picture(path: Path, fit: Fit, use_alpha: bool = True, mask: Path | None = None) -> LoadedPicture:
     """Decode, scale and crop `path` as planned, and its `mask` with it. Raises InvalidDataset if a file is broken or not the one

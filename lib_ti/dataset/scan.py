@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
-from lib_ti.dataset.caption import caption_from_name, find_caption, pick_words, split_tags
-from lib_ti.dataset.dataset import Dataset, Picture, fingerprint
+from lib_ti.dataset.caption import caption_files, caption_from_name, find_caption, pick_words, split_tags
+from lib_ti.dataset.dataset import Dataset, Picture, Source, fingerprint
 from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
 from lib_ti.dataset.mask import find_masks
 from lib_ti.dataset.picture import load_image, load_mask, place_weights
-from lib_ti.dataset.template import FIELD, Template, compose_prompt, find_template, load_template
-from lib_ti.errors import Fault, InvalidDataset
+from lib_ti.dataset.template import FIELD, Template, find_template, load_template, plain_marks
+from lib_ti.dataset.wildcards import expand, has_wildcards, longest
+from lib_ti.errors import Fault, InvalidDataset, InvalidText
 
 # Enlarged more than this, a picture holds less than a sixteenth of the detail that the model would learn from it.
 MAX_ENLARGEMENT = 4.0
@@ -69,6 +72,15 @@ def list_dataset(
     template: Template | None = None
     with _collect(faults):
         template = load_template(find_template(data.template, template_folders))
+    if data.wildcards:
+        lines = [(FIELD, line) for line in template.lines] if template else []
+        for where, text in (
+            *lines,
+            ("data.caption_prefix", data.caption_prefix),
+            ("data.caption_suffix", data.caption_suffix),
+        ):
+            with _collect(faults):
+                _validate_braces(text, where)
     files: list[PictureFile] = []
     with _collect(faults):
         files = list_pictures(typed_path(data.folder))
@@ -97,31 +109,34 @@ def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset
         pictures += [found] if found else []
         if progress:
             progress(done, len(listing.files))
-    if template:
-        faults += placeholder_faults(template, pictures, name, data)
+    if template and not any(fault.where.startswith("data.") for fault in faults):
+        faults += placeholder_faults(Source(template, data), pictures, name)
     if faults or template is None:
         raise InvalidDataset(faults)
-    warnings = (*advice(template, pictures, name, data), *mask_advice(pictures, listing.lost))
-    return Dataset(tuple(pictures), template, warnings, fingerprint(template, pictures))
+    source = Source(template, data)
+    warnings = (*advice(source, pictures, name), *mask_advice(pictures, listing.lost))
+    return Dataset(tuple(pictures), source, warnings, fingerprint(template, pictures))
 
 
 def _scan_picture(
     listing: Listing, file: PictureFile, words: str, mask: Path | None, faults: list[Fault]
 ) -> Picture | None:
     """The picture, or None with its faults added to `faults`."""
-    caption = fit = None
-    has_alpha = False
+    caption = found = None
     with _collect(faults, file):
-        caption = find_caption(file.path, file.class_words or words)
+        caption = plain_marks(find_caption(file.path, file.class_words or words))
+        if listing.data.wildcards:
+            _validate_braces(caption, str(next(iter(caption_files(file.path)), file.path)))
     with _collect(faults, file):
-        fit, has_alpha = _validate_picture(file.path, mask, listing)
-    if caption is None or fit is None:
+        found = _validate_picture(file.path, mask, listing)
+    if caption is None or found is None:
         return None
-    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha, mask)
+    fit, has_alpha, crops = found
+    return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha, mask, crops)
 
 
-def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[Fit, bool]:
-    """How the picture will be fitted, and whether parts of it are transparent."""
+def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[Fit, bool, tuple[Fit, ...]]:
+    """How the picture will be fitted, whether parts of it are transparent, and the crops to train on: those where any of it counts."""
     data = listing.data
     width, height = data.width or listing.model_size, data.height or listing.model_size
     image = load_image(path)
@@ -130,15 +145,27 @@ def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[
     if missing > MAX_ENLARGEMENT:
         message = "is too small: {}x{} pixels for training at {}x{}".format(*image.size, width, height)
         raise InvalidDataset([Fault(str(path), message, "use a larger copy or take it out of the folder")])
-    weights = place_weights(image, fit, data.alpha_weight, load_mask(mask, image.size) if mask else None)
-    if weights and weights.getextrema()[1] == 0:
+    drawn = load_mask(mask, image.size) if mask else None
+    crops = [crop for crop in fit.crops(data.crops) if _counts(place_weights(image, crop, data.alpha_weight, drawn))]
+    if not crops:
         message = "is wholly transparent where it is used, so nothing of it would be learned"
         hint = "make opaque in its alpha channel what is to be learned"
         if mask:
             message = f"counts nowhere where it is used, by {mask.name}, so nothing of it would be learned"
             hint = "make white in the mask what is to be learned"
         raise InvalidDataset([Fault(str(path), message, hint)])
-    return fit, image.mode == "RGBA"
+    return fit, image.mode == "RGBA", tuple(crops)
+
+
+def _counts(weights: Image.Image | None) -> bool:
+    return weights is None or weights.getextrema()[1] != 0
+
+
+def _validate_braces(text: str, where: str) -> None:
+    try:
+        expand(text, longest)
+    except InvalidText as error:
+        raise InvalidDataset([Fault(where, str(error))]) from None
 
 
 def _side_faults(data: DataPart, pixel_multiple: int) -> list[Fault]:
@@ -160,13 +187,21 @@ def _collect(faults: list[Fault], file: PictureFile | None = None) -> Iterator[N
             faults.append(replace(fault, where=where))
 
 
-def placeholder_faults(template: Template, pictures: Sequence[Picture], name: str, data: DataPart) -> list[Fault]:
-    """Prompts that would not hold `name`: possible only in lines without [name], whose captions must bring it."""
-    lines = [line for line in template.lines if "[name]" not in line]
+def placeholder_faults(source: Source, pictures: Sequence[Picture], name: str) -> list[Fault]:
+    """Prompts that would not hold `name`: possible only in lines that do not surely have [name], whose captions must bring it."""
+
+    def without(options: Sequence[str]) -> str:
+        return min(options, key=lambda option: mentions(name, option.replace("[name]", name)))
+
+    def sure_words(caption: str) -> str:
+        data = source.data
+        return ", ".join(split_tags(caption)[: data.keep_tags]) if data.tag_dropout else caption
+
+    lines = [line for line in source.template.lines if source.data.wildcards or "[name]" not in line]
     lost = [
         picture
         for picture in pictures
-        if any(not mentions(name, compose_prompt(line, name, _sure_words(picture.caption, data))) for line in lines)
+        if any(not mentions(name, source.prompt(line, name, picture.caption, without, sure_words)) for line in lines)
     ]
     if not lost:
         return []
@@ -178,12 +213,15 @@ def placeholder_faults(template: Template, pictures: Sequence[Picture], name: st
     return [Fault(picture.name, message, "put [name] into the caption or the template") for picture in lost]
 
 
-def advice(template: Template, pictures: Sequence[Picture], name: str, data: DataPart) -> tuple[str, ...]:
+def advice(source: Source, pictures: Sequence[Picture], name: str) -> tuple[str, ...]:
     """Sentences on what is allowed but may not be meant."""
+    data, template = source.data, source.template
     small = [picture for picture in pictures if picture.fit.enlargement > 1]
     cut = [picture for picture in pictures if picture.fit.share_kept < 2 / 3]
     clear = [picture for picture in pictures if picture.has_alpha]
-    bare = [picture for picture in pictures if not picture.caption]
+    bare = [picture for picture in pictures if not (picture.caption or data.caption_prefix or data.caption_suffix)]
+    doubly = [picture for picture in pictures if len(caption_files(picture.path)) > 1]
+    wild = [picture for picture in pictures if has_wildcards(picture.caption)]
     stems = Counter(picture.path.with_suffix("") for picture in pictures)
     twins = [picture for picture in pictures if stems[picture.path.with_suffix("")] > 1]
     twice = [picture for picture in pictures if mentions(name, picture.caption.replace("[name]", name))]
@@ -194,10 +232,19 @@ def advice(template: Template, pictures: Sequence[Picture], name: str, data: Dat
         (cut, "cut by more than a third to fit the training shape"),
         (clear if not data.alpha_weight else [], "partly transparent and will be shown on white"),
         (twins, "of one name but for the ending, and share one caption file"),
+        (doubly, "captioned in a .txt and a .caption file, of which the .txt is taken"),
+        (
+            wild if filewords and not data.wildcards else [],
+            "captioned with {...|...}, which is no choice: Wildcards is off",
+        ),
         (bare if filewords else [], "without words, so that [filewords] is empty"),
         (twice if both else [], f"captioned with the placeholder too, so that {name} comes twice in a prompt"),
     ]
     sentences = [f"{_listed([one.name for one in who])} {what}." for who, what in found if who]
+    if data.crops > 1 and all(len(picture.fit.crops(data.crops)) == 1 for picture in pictures):
+        sentences.append("No picture is cut to fit the training shape: Random crops changes nothing.")
+    if not data.wildcards and any(map(has_wildcards, template.lines)):
+        sentences.append("The template holds {...|...}, which is no choice: Wildcards is off.")
     if data.alpha_weight and not clear:
         sentences.append("No picture has a transparent part: using the alpha channel as loss weight changes nothing.")
     return tuple(sentences)
@@ -217,10 +264,6 @@ def mask_advice(pictures: Sequence[Picture], lost: Sequence[str]) -> list[str]:
 def mentions(name: str, prompt: str) -> bool:
     """Whether `name` stands in `prompt` as a word of its own."""
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prompt) is not None
-
-
-def _sure_words(caption: str, data: DataPart) -> str:
-    return ", ".join(split_tags(caption)[: data.keep_tags]) if data.tag_dropout else caption
 
 
 def _listed(names: Sequence[str]) -> str:

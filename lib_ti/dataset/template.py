@@ -1,4 +1,5 @@
-"""Prompt templates: text files with one prompt a line, in which [name] stands for the embedding and [filewords] for the caption."""
+"""Prompt templates: text files with one prompt a line, in which [name] (or OneTrainer's <embedding>) stands for the embedding and
+[filewords] for the caption."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from lib_ti.reading import read_text
 
 SHIPPED = Path(__file__).parent / "templates"
 FIELD = "data.template"
+OTHER_MARK = "<embedding>"
+"""OneTrainer's word for [name]."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def load_template(path: Path) -> Template:
         raise _refused(path, "is not UTF-8 text", "save it as UTF-8 in a text editor") from error
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}", "check the file and its permissions") from error
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line.strip()) for number, line in enumerate(plain_marks(text).splitlines(), 1) if line.strip()]
     if not lines:
         raise _refused(path, "holds no prompt", "write one prompt a line, such as: a photo of [name]")
     lost = [str(number) for number, line in lines if "[name]" not in line and "[filewords]" not in line]
@@ -53,6 +56,11 @@ def load_template(path: Path) -> Template:
         where = f"line {lost[0]} has" if len(lost) == 1 else f"lines {', '.join(lost)} have"
         raise _refused(path, f"{where} no [name]", "put [name] where the embedding's word belongs")
     return Template(path.stem, tuple(line for _, line in lines))
+
+
+def plain_marks(text: str) -> str:
+    """With [name] wherever it says so in OneTrainer's way."""
+    return text.replace(OTHER_MARK, "[name]")
 
 
 def compose_prompt(line: str, name: str, filewords: str) -> str:

@@ -1,17 +1,21 @@
-"""Pictures as latents: encoded once, kept with their variance, so that a new draw of a picture costs nothing."""
+"""Pictures as latents: encoded once, kept with their variance, so that a new draw of a picture costs nothing.
+
+A picture that is trained on mirrored or in several crops is encoded in each of these views: mirrored latents are not those of a
+mirrored picture.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib_ti.chance import generator
+from lib_ti.chance import chance, generator
 from lib_ti.dataset.dataset import Dataset
-from lib_ti.dataset.picture import load_picture
+from lib_ti.dataset.picture import LoadedPicture, load_picture
 from lib_ti.host import PictureSize, TrainingSession
 
 
@@ -33,22 +37,45 @@ class CachedPicture:
         return self.mean + self.std * drawn.to(self.mean.device)
 
 
-def cache_latents(
-    session: TrainingSession, dataset: Dataset, use_alpha: bool, progress: Callable[[int, int], None]
-) -> list[CachedPicture]:
-    """Encode every picture, one at a time: the image encoder's memory is the run's peak on small devices."""
-    cached = []
-    for done, picture in enumerate(dataset.pictures):
-        progress(done, len(dataset.pictures))
-        loaded = load_picture(picture.path, picture.fit, use_alpha, picture.mask)
-        latents = session.encode_images(torch.from_numpy(loaded.pixels)[None])
-        mean, std = latents.mean[0].to(session.device), latents.std[0].to(session.device)
-        mask = None
-        if loaded.weights is not None:
-            mask = loss_mask(loaded.weights, mean.shape[-2], mean.shape[-1]).to(session.device)
-        cached.append(CachedPicture(mean, std, mask, loaded.size))
-    progress(len(dataset.pictures), len(dataset.pictures))
+Views = Sequence[Sequence[CachedPicture]]
+"""Of one picture: its crops, each as it is and, where any sample is mirrored, mirrored."""
+
+
+def draw_view(views: Views, flip: float, seed: int, sample: int) -> CachedPicture:
+    """The crop of sample number `sample`, mirrored by chance `flip`."""
+    rng = chance(seed, "view", sample)
+    crop = views[rng.randrange(len(views))]
+    return crop[rng.random() < flip] if flip else crop[0]
+
+
+def cache_latents(session: TrainingSession, dataset: Dataset, progress: Callable[[int, int], None]) -> list[Views]:
+    """Encode every picture, one view at a time: the image encoder's memory is the run's peak on small devices."""
+    data = dataset.source.data
+    total = sum(len(picture.crops) for picture in dataset.pictures) * (2 if data.flip else 1)
+    cached: list[Views] = []
+    done = 0
+    for picture in dataset.pictures:
+        crops = []
+        for fit in picture.crops:
+            loaded = load_picture(picture.path, fit, data.alpha_weight, picture.mask)
+            views = []
+            for view in (loaded, loaded.mirrored(fit)) if data.flip else (loaded,):
+                progress(done, total)
+                done += 1
+                views.append(_encode(session, view))
+            crops.append(views)
+        cached.append(crops)
+    progress(total, total)
     return cached
+
+
+def _encode(session: TrainingSession, loaded: LoadedPicture) -> CachedPicture:
+    latents = session.encode_images(torch.from_numpy(loaded.pixels)[None])
+    mean, std = latents.mean[0].to(session.device), latents.std[0].to(session.device)
+    mask = None
+    if loaded.weights is not None:
+        mask = loss_mask(loaded.weights, mean.shape[-2], mean.shape[-1]).to(session.device)
+    return CachedPicture(mean, std, mask, loaded.size)
 
 
 def loss_mask(weights: np.ndarray, height: int, width: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from lib_ti.config.schedule import Schedule
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
 from lib_ti.dataset.scan import Listing, list_dataset, scan_pictures
-from lib_ti.dataset.template import compose_prompt
+from lib_ti.dataset.wildcards import longest
 from lib_ti.embedding.name import name_remark, shadow_warnings
 from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import (
@@ -233,15 +233,20 @@ def _validate_prompts(host: Host, config: TrainConfig, dataset: Dataset, rows: i
 
 
 def prompts_of(dataset: Dataset, name: str) -> list[str]:
-    """Every prompt that a picture may come with, before tags are varied: line by line of the template, picture by picture."""
-    lines = dataset.template.lines
-    return [compose_prompt(line, name, picture.caption) for picture in dataset.pictures for line in lines]
+    """Every prompt that a picture may come with, before tags are varied, with the longest options of wildcards: line by line of
+    the template, picture by picture."""
+    source = dataset.source
+    return [
+        source.prompt(line, name, picture.caption, longest)
+        for picture in dataset.pictures
+        for line in source.template.lines
+    ]
 
 
 def validate_rows_seen(dataset: Dataset, name: str, rows: int, seen: Sequence[int]) -> None:
     """Raises InvalidDataset, which names each picture of whose prompts one shows the model fewer than `rows` vectors of `name`;
     `seen` are the vectors that it sees of each of `prompts_of`."""
-    prompts, lines, faults = prompts_of(dataset, name), len(dataset.template.lines), []
+    prompts, lines, faults = prompts_of(dataset, name), len(dataset.source.template.lines), []
     for number, picture in enumerate(dataset.pictures):
         of_it = range(number * lines, (number + 1) * lines)
         lost = next((place for place in of_it if seen[place] < rows), None)

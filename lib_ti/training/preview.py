@@ -9,6 +9,7 @@ from PIL.Image import Image
 
 from lib_ti.atomic import write_atomically
 from lib_ti.dataset.dataset import sample_prompt
+from lib_ti.dataset.template import plain_marks
 from lib_ti.host import ImageRequest
 from lib_ti.infotext import png_with_infotext
 from lib_ti.reading import open_file
@@ -27,7 +28,7 @@ def preview_request(plan: Plan) -> ImageRequest:
     """The same for all previews of a run. Its size is the preview's own, else the training size, else the model's."""
     config, name, seed = plan.config, plan.config.embedding.name, plan.start.state.seed
     preview, data = config.preview, config.data
-    prompt = preview.prompt.replace("[name]", name) or sample_prompt(plan.dataset, name, data, seed, 0)
+    prompt = plain_marks(preview.prompt).replace("[name]", name) or sample_prompt(plan.dataset, name, seed, 0)
     return ImageRequest(
         prompt=prompt,
         negative=preview.negative,

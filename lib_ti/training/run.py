@@ -27,7 +27,7 @@ from lib_ti.formats.files import save_embedding
 from lib_ti.formats.png import write_preview_png
 from lib_ti.host import Host, TrainingSession
 from lib_ti.infotext import infotext
-from lib_ti.training.latents import CachedPicture, cache_latents
+from lib_ti.training.latents import Views, cache_latents, draw_view
 from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
@@ -77,7 +77,7 @@ class _Run:
         self.config, self.folder = plan.config, plan.start.folder
         self.held, self.files = ExitStack(), ExitStack()
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
-        self.cache: list[CachedPicture] = []
+        self.cache: list[Views] = []
         self.newest = b""
         self.warned: set[str] = set()
 
@@ -113,7 +113,7 @@ class _Run:
         self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
         self.trainee = trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words)
         self.open_files()
-        self.cache = cache_latents(self.session, plan.dataset, self.config.data.alpha_weight, self.show_encoding)
+        self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
         if self.config.preview.every and trainee.step == 0:
@@ -169,8 +169,8 @@ class _Run:
         samples = []
         for number, timestep in zip(range(first, first + count), timesteps, strict=True):
             index = self.picture_of(number)
-            picture = self.cache[index]
-            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, data, self.seed, number)
+            picture = draw_view(self.cache[index], data.flip, self.seed, number)
+            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, self.seed, number)
             latents = picture.draw(data.latent_sampling, self.seed, index, number)
             noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
             samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))

@@ -49,6 +49,16 @@ def test_edited_captions_are_what_training_reads(folder: Path) -> None:
     assert find_caption(folder / "0 shape 0.png") == "shape 0"
 
 
+def test_kohyas_caption_file_is_shown_and_edited_in_its_place(folder: Path) -> None:
+    (folder / "1 shape 1.caption").write_text("of kohya")
+    assert load_album(folder).cards[1].caption == "of kohya"
+    assert save_captions(folder, {"1 shape 1.png": "mine"}) == 1
+    assert (folder / "1 shape 1.caption").read_text() == "mine"
+    assert not (folder / "1 shape 1.txt").exists()
+    assert save_captions(folder, {"1 shape 1.png": ""}) == 1
+    assert not (folder / "1 shape 1.caption").exists()
+
+
 def test_nothing_outside_the_folder_is_written(folder: Path) -> None:
     inner = folder / "inner"
     inner.mkdir()

@@ -146,3 +146,28 @@ def test_buckets_crop_a_photo_less_than_a_square_does() -> None:
 def test_sdxl_is_told_the_original_size_the_crop_and_the_target() -> None:
     fit = fit_picture((3000, 2000), "crop", 1024, 1024, 64)
     assert fit.picture_size == PictureSize(2000, 3000, 0, 256, 1024, 1024)
+
+
+@given(sizes, st.sampled_from(["buckets", "crop", "squash", "variable"]), targets, st.integers(2, 9))
+def test_crops_show_all_that_the_middle_cuts_off_and_nothing_else(
+    size: Size, how: str, target: Size, count: int
+) -> None:
+    fit = fit_picture(size, how, *target, 64)
+    crops = fit.crops(count)
+    assert fit.crops(1) == (fit,)
+    assert all(inside(crop) and crop.target == fit.target and crop.resize_to == fit.resize_to for crop in crops)
+    assert 1 <= len(set(crops)) == len(crops) <= count
+    assert crops[0].crop_box[:2] == (0, 0)
+    assert crops[-1].crop_box[2:] == fit.resize_to
+
+
+def test_crops_by_example() -> None:
+    fit = cover((200, 100), (100, 100))
+    assert [crop.crop_box for crop in fit.crops(3)] == [(0, 0, 100, 100), (50, 0, 150, 100), (100, 0, 200, 100)]
+    assert cover((200, 100), (64, 32)).crops(5) == (cover((200, 100), (64, 32)),)
+
+
+def test_a_mirrored_fit_shows_the_same_piece_of_the_mirrored_picture() -> None:
+    fit = cover((200, 100), (100, 100)).crops(2)[0]
+    assert fit.mirrored.crop_box == (100, 0, 200, 100)
+    assert fit.mirrored.mirrored == fit

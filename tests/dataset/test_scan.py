@@ -10,7 +10,7 @@ from PIL import Image
 
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Size, cover
-from lib_ti.dataset.dataset import Dataset, Picture, buckets
+from lib_ti.dataset.dataset import Dataset, Picture, Source, buckets, sample_prompt
 from lib_ti.dataset.picture import load_picture
 from lib_ti.dataset.scan import advice, mentions, placeholder_faults, scan_dataset
 from lib_ti.dataset.template import Template
@@ -50,7 +50,7 @@ def test_a_good_folder_is_understood(data: DataPart) -> None:
         ("1-red boat.png", "red boat", 1, (512, 512)),
         ("2.jpg", "a boat, at sea", 1, (640, 384)),
     ]
-    assert dataset.template.name == "subject_filewords"
+    assert dataset.source.template.name == "subject_filewords"
     assert dataset.warnings == ()
     assert dataset.samples_per_epoch == 2
     for picture in dataset.pictures:
@@ -210,7 +210,7 @@ def picture(name: str, caption: str = "boat", size: Size = (512, 512), has_alpha
 
 def check(template: Template, *captions: str, data: DataPart | None = None) -> list[Fault]:
     pictures = [picture(f"{number}.png", caption) for number, caption in enumerate(captions)]
-    return placeholder_faults(template, pictures, "foo", data or DataPart())
+    return placeholder_faults(Source(template, data or DataPart()), pictures, "foo")
 
 
 def test_a_template_with_the_name_needs_nothing_of_the_captions() -> None:
@@ -231,6 +231,46 @@ def test_the_captions_that_lack_it_are_named() -> None:
 def test_where_no_caption_has_it_the_template_is_to_blame() -> None:
     (fault,) = check(CAPTIONS_ALONE, "sea", "a boat")
     assert fault.where == "data.template"
+
+
+def test_a_placeholder_that_a_wildcard_may_leave_out_is_not_sure() -> None:
+    wild = DataPart(wildcards=True)
+    assert check(CAPTIONS_ALONE, "{[name]|a foo} at sea", "{a|b} [name]", data=wild) == []
+    (fault,) = check(CAPTIONS_ALONE, "{[name]|a boat} at sea", "[name]", data=wild)
+    assert fault.where == "0.png"
+    (fault,) = check(Template("own", ("a {[name]|boat}",)), "x", data=wild)
+    assert fault.where == "data.template"
+    assert check(CAPTIONS_ALONE, "a boat", data=DataPart(caption_prefix="[name]")) == []
+
+
+def test_a_brace_without_its_partner_is_told_by_its_file_with_a_caret(data: DataPart, tmp_path: Path) -> None:
+    (Path(data.folder) / "2.txt").write_text("a {red|blue boat", encoding="utf-8")
+    save(Path(data.folder), "3 {odd.png")
+    own = tmp_path / "own.txt"
+    own.write_text("[name] {a|b", encoding="utf-8")
+    wild = replace(data, wildcards=True, template=str(own), caption_prefix="}")
+    found = faults(wild)
+    assert found.keys() == {"2.txt", "3 {odd.png", "data.template", "data.caption_prefix"}
+    assert found["2.txt"].splitlines()[:3] == ["This brace is never closed.", "  a {red|blue boat", "    ^"]
+    assert len(scan(replace(wild, wildcards=False)).pictures) == 3
+
+
+def test_onetrainers_word_for_the_name_stands_for_it_in_captions_and_templates(data: DataPart, tmp_path: Path) -> None:
+    (Path(data.folder) / "2.txt").write_text("a boat like <embedding>", encoding="utf-8")
+    own = tmp_path / "own.txt"
+    own.write_text("<embedding>, [filewords]", encoding="utf-8")
+    dataset = scan(replace(data, template=str(own)))
+    assert dataset.pictures[1].caption == "a boat like [name]"
+    assert {sample_prompt(dataset, "foo", 1, n) for n in range(9)} == {"foo, red boat", "foo, a boat like foo"}
+
+
+def test_kohyas_caption_files_are_read_and_the_text_file_wins(data: DataPart) -> None:
+    folder = Path(data.folder)
+    (folder / "1-red boat.caption").write_text("of kohya", encoding="utf-8")
+    (folder / "2.caption").write_text("of kohya too", encoding="utf-8")
+    dataset = scan(data)
+    assert [picture.caption for picture in dataset.pictures] == ["of kohya", "a boat, at sea"]
+    assert dataset.warnings == ("2.jpg is captioned in a .txt and a .caption file, of which the .txt is taken.",)
 
 
 def test_a_placeholder_that_tag_dropout_may_take_is_not_sure() -> None:
@@ -260,7 +300,7 @@ def test_a_name_with_signs_is_taken_literally() -> None:
 
 
 def said(*pictures: Picture, line: str = "a [name], [filewords]", data: DataPart | None = None) -> tuple[str, ...]:
-    return advice(Template("own", (line,)), pictures, "foo", data or DataPart())
+    return advice(Source(Template("own", (line,)), data or DataPart()), pictures, "foo")
 
 
 def test_good_pictures_need_no_advice() -> None:
@@ -275,6 +315,10 @@ def test_good_pictures_need_no_advice() -> None:
         (picture("a.png", has_alpha=True), "a.png is partly transparent and will be shown on white."),
         (picture("a.png", ""), "a.png is without words, so that [filewords] is empty."),
         (
+            picture("a.png", "{red|blue}"),
+            "a.png is captioned with {...|...}, which is no choice: Wildcards is off.",
+        ),
+        (
             picture("a.png", "my [name]"),
             "a.png is captioned with the placeholder too, so that foo comes twice in a prompt.",
         ),
@@ -282,6 +326,19 @@ def test_good_pictures_need_no_advice() -> None:
 )
 def test_what_may_not_be_meant_is_said(odd: Picture, sentence: str) -> None:
     assert said(odd, picture("b.png")) == (sentence,)
+
+
+def test_wildcards_in_a_template_that_are_off_are_said() -> None:
+    assert said(picture("a.png"), line="a [name] {x|y}") == (
+        "The template holds {...|...}, which is no choice: Wildcards is off.",
+    )
+    assert said(picture("a.png"), line="a [name] {x|y}", data=DataPart(wildcards=True)) == ()
+
+
+def test_crops_of_pictures_that_fit_are_said_to_change_nothing() -> None:
+    (sentence,) = said(picture("a.png"), picture("b.png"), data=DataPart(crops=4))
+    assert sentence == "No picture is cut to fit the training shape: Random crops changes nothing."
+    assert said(picture("a.png"), picture("b.png", size=(600, 512)), data=DataPart(crops=4)) == ()
 
 
 def test_many_pictures_make_one_sentence() -> None:

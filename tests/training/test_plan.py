@@ -65,6 +65,19 @@ def test_broken_pictures_are_told_by_file_before_any_model_work(
     assert [fault.where for fault in faults.value.faults] == ["7.png", "8.jpg"]
 
 
+def test_a_wildcard_whose_long_option_pushes_the_name_out_of_sight_is_refused(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    (tmp_path / "own.txt").write_text("[filewords] [name]")
+    changes = {"data__template": str(tmp_path / "own.txt"), "data__wildcards": True}
+    (pictures / "0-thing 0.txt").write_text("{short|" + "long " * 20 + "}")
+    assert plan_training(ToyHost(tmp_path), settings(**changes)).prompts_seen
+    (pictures / "0-thing 0.txt").write_text("{short|" + "long " * 30 + "}")
+    with pytest.raises(InvalidDataset) as faults:
+        plan_training(ToyHost(tmp_path), settings(**changes))
+    assert [fault.where for fault in faults.value.faults] == ["0-thing 0.png"]
+
+
 def test_a_name_that_clashes_with_another_file_is_warned_of(tmp_path: Path, settings: Settings) -> None:
     host = ToyHost(tmp_path)
     host.embeddings_folder().mkdir()
@@ -77,7 +90,7 @@ def test_the_users_own_templates_are_found_and_win_over_ours(tmp_path: Path, set
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "subject.txt").write_text("my [name]\n")
     plan = plan_training(ToyHost(tmp_path), settings(data__template="subject"))
-    assert plan.dataset.template.lines == ("my [name]",)
+    assert plan.dataset.source.template.lines == ("my [name]",)
 
 
 def test_a_name_of_ordinary_words_is_a_line_of_the_plan_and_no_warning(

@@ -63,6 +63,7 @@ def test_stopped_and_resumed_is_bit_equal_to_uninterrupted(
     tmp_path: Path, settings: Settings, sampling: str, stop: int
 ) -> None:
     changes = {"data__latent_sampling": sampling, "data__shuffle_tags": True, "loss__stratified": True}
+    changes |= {"data__wildcards": True, "data__caption_prefix": "{red|blue}"}
     whole = ToyHost(tmp_path / "whole")
     run(whole, settings(**changes))
 
@@ -101,6 +102,18 @@ def test_batch_and_accumulation_of_equal_product_are_the_same_training(tmp_path:
         results.append(final_vectors(host)["clip_l"])
     torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(results[0], results[2], rtol=1e-4, atol=1e-5)
+
+
+def test_flips_and_crops_are_the_same_after_a_resume(tmp_path: Path, settings: Settings) -> None:
+    changes = {"data__flip": 0.4, "data__crops": 3, "data__fit": "crop"}
+    whole, host, control = ToyHost(tmp_path / "whole"), ToyHost(tmp_path / "halves"), Control()
+    run(whole, settings(**changes))
+    run(host, settings(**changes), control, stop_at(5, control))
+    run(host, settings(**changes, embedding__resume=True))
+    assert same(final_vectors(host), final_vectors(whole))
+    plain = ToyHost(tmp_path / "plain")
+    run(plain, settings(data__fit="crop"))
+    assert not same(final_vectors(plain), final_vectors(whole))
 
 
 def test_a_mask_file_keeps_the_rest_of_its_picture_from_being_learned(

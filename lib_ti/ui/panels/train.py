@@ -56,10 +56,13 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Pictures and captions": (
         ("data.fit",),
         ("data.latent_sampling",),
+        ("data.flip", "data.crops"),
         ("data.shuffle_tags", "data.alpha_weight", "data.masks"),
         ("data.mask_folder",),
         ("data.tag_dropout", "data.keep_tags"),
         ("data.word_regex", "data.join_words"),
+        ("data.caption_prefix", "data.caption_suffix"),
+        ("data.wildcards",),
     ),
     "Previews": (
         ("preview.prompt",),
