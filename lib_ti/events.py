@@ -44,6 +44,31 @@ class StepDone:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The loss on fixed samples after update `step`; `score` is the same with timesteps balanced, by which the best is told.
+
+    `held_out` tells that the pictures were not trained on; `images` is what it cost, in pictures learned from.
+    """
+
+    step: int
+    loss: float
+    score: float
+    best_step: int
+    held_out: bool
+    images: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the measurements of a run come to, in words: `kind` is "settled", "still learning", "memorising", "drowning" or
+    "nothing learned"."""
+
+    kind: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class PreviewReady:
     step: int
     path: Path
@@ -101,7 +126,20 @@ class Failed:
     details: str = ""
 
 
-Event = Status | Planned | StepDone | PreviewReady | Saved | Warned | Paused | Resumed | Finished | Failed
+Event = (
+    Status
+    | Planned
+    | StepDone
+    | Measured
+    | Judged
+    | PreviewReady
+    | Saved
+    | Warned
+    | Paused
+    | Resumed
+    | Finished
+    | Failed
+)
 Emit = Callable[[Event], None]
 
 

@@ -22,6 +22,8 @@ from lib_ti.events import (
     Event,
     Failed,
     Finished,
+    Judged,
+    Measured,
     Paused,
     Planned,
     PreviewReady,
@@ -60,6 +62,12 @@ class Console:
                 self._step(event)
             case PreviewReady():
                 self._say(f"Preview at step {event.step}: {event.path}")
+            case Measured():
+                on = "pictures held out" if event.held_out else "fixed samples"
+                best = "the best so far" if event.best_step == event.step else f"best at step {event.best_step}"
+                self._say(f"Measured at step {event.step}: {event.loss:.4f} on {on}, score {event.score:.4f}, {best}")
+            case Judged():
+                self._say(f"{event.kind.capitalize()}: {event.reason}. {event.hint}")
             case Saved():
                 self._say(f"Saved {event.kind}, step {event.step}: {event.path}")
             case Warned():

@@ -277,6 +277,38 @@ class SavePart:
 
 
 @dataclass(frozen=True)
+class MeasurePart:
+    """The loss on fixed samples, the same each time: what the losses of updates are too noisy to show."""
+
+    every: int = option(
+        0,
+        "Measure every N steps",
+        "Measure the loss on fixed pictures, noise and timesteps; -1 is as often as takes a twentieth of the work; 0 is as often as the settings below need.",
+        minimum=-1,
+    )
+    samples: int = option(
+        24, "Fixed samples", "A measurement costs half as much as learning from as many.", minimum=4, maximum=1000
+    )
+    held_out: int = option(
+        -1,
+        "Pictures held out",
+        "Not trained on, to measure with; -1 is an eighth where there are 16 or more, else none.",
+        minimum=-1,
+    )
+    best: bool = option(
+        False, "Keep the best", "The embedding is that of the best measurement; the last one stays as a copy."
+    )
+    end: bool = option(
+        False,
+        "End by itself",
+        "Measure at the end of each stage of the learning rate too, and end with the first one that adds little.",
+    )
+    gain: float = option(
+        0.1, "Least gain", "Of a stage, as a share of what those before it gained.", minimum=0.0, maximum=1.0
+    )
+
+
+@dataclass(frozen=True)
 class RunPart:
     """How the run goes: its seed, the layer it trains against, memory."""
 
@@ -316,6 +348,7 @@ class TrainConfig:
     loss: LossPart = field(default_factory=LossPart)
     preview: PreviewPart = field(default_factory=PreviewPart)
     save: SavePart = field(default_factory=SavePart)
+    measure: MeasurePart = field(default_factory=MeasurePart)
     run: RunPart = field(default_factory=RunPart)
 
     @property

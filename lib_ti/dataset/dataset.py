@@ -5,8 +5,8 @@ The latter are pure functions of (seed, sample number), so that a run can go on 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -72,6 +72,18 @@ class Dataset:
     @property
     def samples_per_epoch(self) -> int:
         return sum(self.repeats)
+
+    @property
+    def held_out(self) -> tuple[Picture, ...]:
+        """Those that no sample has."""
+        return tuple(picture for picture in self.pictures if not picture.repeats)
+
+    def without(self, indices: Set[int]) -> "Dataset":
+        """With no sample of the pictures at `indices`."""
+        pictures = tuple(
+            replace(picture, repeats=0) if index in indices else picture for index, picture in enumerate(self.pictures)
+        )
+        return replace(self, pictures=pictures)
 
 
 def buckets(dataset: Dataset) -> dict[Size, int]:

@@ -10,6 +10,8 @@ from lib_ti.events import (
     Event,
     Failed,
     Finished,
+    Judged,
+    Measured,
     Paused,
     Planned,
     PreviewReady,
@@ -58,6 +60,8 @@ class Snapshot:
     norms: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
     recent: tuple[tuple[int, float], ...] = ()
+    measured: tuple[Measured, ...] = ()
+    verdicts: tuple[Judged, ...] = ()
     previews: tuple[PreviewReady, ...] = ()
     saved: tuple[Saved, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -85,6 +89,28 @@ class Snapshot:
         return None if pace is None or not self.active else pace * max(0, self.last_step - self.step)
 
 
+def _begun(snapshot: Snapshot, event: Planned) -> Snapshot:
+    """What the job before shows goes on where it is that run which goes on."""
+    resumes = snapshot.before and event.first_step and snapshot.before.run_folder == event.run_folder
+    before = (snapshot.before if resumes else None) or Snapshot()
+    return replace(
+        snapshot,
+        state="running",
+        name=event.name or snapshot.name,
+        model=event.model,
+        plan=event.lines,
+        run_folder=event.run_folder,
+        first_step=event.first_step,
+        step=event.first_step,
+        last_step=event.last_step,
+        history=before.history.until(event.first_step),
+        measured=tuple(one for one in before.measured if one.step <= event.first_step),
+        previews=tuple(preview for preview in before.previews if preview.step <= event.first_step),
+        saved=tuple(saved for saved in before.saved if saved.step <= event.first_step),
+        before=None,
+    )
+
+
 def fold(snapshot: Snapshot, event: Event) -> Snapshot:
     """The snapshot after `event`. The first end of a job is its end: what comes after is not shown."""
     if snapshot.state in OVER:
@@ -93,23 +119,7 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
         case Status(text, fraction):
             return replace(snapshot, status=text, fraction=fraction)
         case Planned():
-            resumes = snapshot.before and event.first_step and snapshot.before.run_folder == event.run_folder
-            before = snapshot.before if snapshot.before and resumes else Snapshot()
-            return replace(
-                snapshot,
-                state="running",
-                name=event.name or snapshot.name,
-                model=event.model,
-                plan=event.lines,
-                run_folder=event.run_folder,
-                first_step=event.first_step,
-                step=event.first_step,
-                last_step=event.last_step,
-                history=before.history.until(event.first_step),
-                previews=tuple(preview for preview in before.previews if preview.step <= event.first_step),
-                saved=tuple(saved for saved in before.saved if saved.step <= event.first_step),
-                before=None,
-            )
+            return _begun(snapshot, event)
         case StepDone():
             return replace(
                 snapshot,
@@ -126,9 +136,14 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
                 history=snapshot.history.add(event),
                 recent=_append(snapshot.recent, (event.images, event.seconds), RECENT),
             )
+        case Measured():
+            return replace(snapshot, status="", measured=_append(snapshot.measured, event))
+        case Judged():
+            return replace(snapshot, verdicts=_append(snapshot.verdicts, event))
         case PreviewReady():
-            others = tuple(preview for preview in snapshot.previews if preview.path != event.path)
-            return replace(snapshot, previews=_append(others, event))
+            return replace(
+                snapshot, previews=_append(tuple(p for p in snapshot.previews if p.path != event.path), event)
+            )
         case Saved():
             return replace(snapshot, saved=_append(snapshot.saved, event))
         case Warned(text):
@@ -138,8 +153,9 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
         case Resumed():
             return replace(snapshot, state="running", status="")
         case Finished(step, path, stopped):
-            end: State = "stopped" if stopped else "finished"
-            return replace(snapshot, state=end, status="", fraction=None, step=step, result=path)
+            return replace(
+                snapshot, state="stopped" if stopped else "finished", status="", fraction=None, step=step, result=path
+            )
         case Failed():
             return replace(snapshot, state="failed", status="", fraction=None, failure=event)
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from lib_ti.config.train import LossPart
-from lib_ti.host import Conditioning, PictureSize, TrainingSession
-from lib_ti.training.update import Sample, batch_error, draw_noise
+from lib_ti.host import PictureSize, TrainingSession
+from lib_ti.training.update import Sample, draw_noise, losses_of
 
 
 class FixedBatch:
@@ -31,19 +31,11 @@ class FixedBatch:
             for draw in range(draws)
         ]
 
-    @torch.no_grad()
     def loss(self, prompt: str, vectors: Mapping[str, torch.Tensor], at_once: int = 32) -> float:
         """Mean squared error of the model's prediction under `prompt`, in which the placeholder stands for `vectors`."""
         vectors = {name: value.to(self.session.device) for name, value in vectors.items()}
-        conditioning = self.session.encode_prompts([prompt], vectors, [self.size])
-        errors = []
-        for start in range(0, len(self.rows), at_once):
-            batch = [Sample(prompt, self.size, *row) for row in self.rows[start : start + at_once]]
-            tensors = {
-                key: tensor.expand(len(batch), *tensor.shape[1:]) for key, tensor in conditioning.tensors.items()
-            }
-            errors.append(batch_error(self.session, batch, Conditioning(tensors), LossPart())[0])
-        return float(torch.cat(errors).mean())
+        samples = [Sample(prompt, self.size, *row) for row in self.rows]
+        return float(losses_of(self.session, vectors, samples, at_once, LossPart()).loss)
 
 
 def gap_closed(initial: float, final: float, oracle: float) -> float:

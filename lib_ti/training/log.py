@@ -12,9 +12,10 @@ from typing import Any, TextIO
 from lib_ti.atomic import write_atomically
 from lib_ti.drawing import in_one_thread
 from lib_ti.errors import HostError, TIError
-from lib_ti.events import StepDone
+from lib_ti.events import Measured, StepDone
 from lib_ti.jobs.history import smooth
 from lib_ti.reading import read_file
+from lib_ti.training.verdict import Measurement, best_of
 
 MAX_TABLE_BYTES = 256 * 1024 * 1024
 COLUMNS = ("step", "epoch", "epoch_step", "loss", "learn_rate")
@@ -96,6 +97,11 @@ class TensorBoard:
             for encoder, length in done.norms.items():
                 self._writer.add_scalar(f"vector_length/{encoder}", length, done.step)
 
+    def add_measured(self, done: Measured) -> None:
+        if self._writer:
+            self._writer.add_scalar("fixed_loss", done.loss, done.step)
+            self._writer.add_scalar("fixed_score", done.score, done.step)
+
     def add_preview(self, image: Any, step: int) -> None:
         if self._writer:
             import numpy as np
@@ -107,13 +113,18 @@ class TensorBoard:
             self._writer.close()
 
 
-def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
-    """Draw the loss table into `path`; False, and no file, where there is nothing to draw or matplotlib is not there."""
+def save_measurements(path: Path, measured: Sequence[Measurement]) -> None:
+    lines = ["step,loss,score", *(f"{one.step},{one.loss:.7f},{one.score:.7f}" for one in measured)]
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
+
+
+def save_loss_plot(losses: Path, path: Path, title: str, measured: Sequence[Measurement] = ()) -> bool:
+    """Draw the loss table and the loss on fixed samples into `path`; False, and no file, where there is nothing to draw or matplotlib is not there."""
     rows = read_losses(losses)
     if not rows:
         return False
     try:
-        picture = _draw_losses(rows, title)
+        picture = _draw_losses(rows, title, measured)
     except ImportError:
         return False
     write_atomically(path, picture)
@@ -121,7 +132,7 @@ def save_loss_plot(losses: Path, path: Path, title: str) -> bool:
 
 
 @in_one_thread
-def _draw_losses(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
+def _draw_losses(rows: Sequence[Mapping[str, str]], title: str, measured: Sequence[Measurement]) -> bytes:
     """A PNG. Raises ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
@@ -131,6 +142,13 @@ def _draw_losses(rows: Sequence[Mapping[str, str]], title: str) -> bytes:
     left = figure.add_subplot()
     left.plot(steps, loss, color="#8ab4d8", linewidth=0.7, alpha=0.7, label="loss of each update")
     left.plot(steps, smooth(loss), color="#1b5e9b", linewidth=2, label="smoothed")
+    if measured:
+        best, green = best_of(measured), "#2e7d32"
+        measured_loss = [one.loss for one in measured]
+        left.plot(
+            [one.step for one in measured], measured_loss, "o-", color=green, markersize=4, label="on fixed samples"
+        )
+        left.axvline(best.step, color=green, linewidth=1, linestyle=":", label=f"best: step {best.step}")
     left.set(xlabel="step", ylabel="loss", title=title)
     left.grid(alpha=0.25)
     right = left.twinx()

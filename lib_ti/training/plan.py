@@ -29,9 +29,11 @@ from lib_ti.errors import (
 from lib_ti.events import Emit, Status, ignore
 from lib_ti.host import Host, ModelInfo
 from lib_ti.library.result import other_files
+from lib_ti.training.measure import held_out_count, hold_out, steps_between
 from lib_ti.training.optimizer import rate_of_numbers
 from lib_ti.training.start import Start, embedding_path, find_start
 from lib_ti.training.validation import memory_needed, rate_warnings, session_request, validate_settings
+from lib_ti.training.verdict import is_settled
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,31 @@ class Plan:
             + (f", {masks} with a mask" if masks else ""),
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
-            f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",
+            f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs{self._end_in_words()}",
             *(f"Rate: {words}" for words in self.rates),
+            *self._measuring_in_words(),
             *([f"Memory: {self.memory}"] if self.memory else []),
             f"Seed: {self.start.state.seed}",
             f"Embedding: {self.path}",
             *([f"Name: {self.name_remark}"] if self.name_remark else []),
             f"Log: {self.start.folder.root}",
         )
+
+    def _end_in_words(self) -> str:
+        part = self.config.measure
+        return f", or the end of a stage that gains less than {part.gain:.0%}" if part.end else ""
+
+    def _measuring_in_words(self) -> list[str]:
+        part, every = self.config.measure, steps_between(self.config.measure, self.config.images_per_update)
+        if not (every or part.end):
+            return []
+        held = [picture.name for picture in self.dataset.held_out]
+        on = f"{len(held)} pictures held out ({', '.join(held)})" if held else "the training pictures"
+        due = {step for step in range(every, self.last_step + 1, every) if step > self.first_step} if every else set()
+        due |= set(self.config.schedule.ends(self.first_step, self.last_step)) if part.end else set()
+        share = len(due) * part.samples / 2 / ((self.last_step - self.first_step) * self.config.images_per_update)
+        best = "; the best becomes the embedding" if part.best else ""
+        return [f"Measured: {len(due)} times, {part.samples} fixed samples of {on}, {share:.0%} of the work{best}"]
 
 
 @dataclass(frozen=True)
@@ -164,6 +183,7 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
 
 def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, prompts_seen: bool) -> Plan:
     config, model, path, last = outline.config, outline.model, outline.path, outline.last_step
+    dataset = hold_out(dataset, held_out_count(config.measure, len(dataset.pictures)), start.state.seed)
     others = other_files(path, host.embeddings_folder())
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
@@ -209,7 +229,16 @@ def rates_in_words(host: Host, schedule: Schedule, first: int, last: int) -> Ite
 
 
 def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:
-    first = start.state.step
+    first, part = start.state.step, config.measure
+    as_it_was = config.embedding.resume and start.state.settings.get("optim.lr") == config.optim.lr
+    if (
+        part.end
+        and as_it_was
+        and start.saved
+        and is_settled(start.state.measured, config.schedule.ends(0, last), part.gain)
+    ):
+        hint = "add a stage to the learning rate, or turn End by itself off, to go on"
+        raise NothingLeft([Fault("measure.end", f"the run has ended by itself at step {first}", hint)])
     if last > first or (
         last == first and not start.saved
     ):  # a run that was cut off at its last step is yet to be saved
@@ -220,7 +249,6 @@ def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:
         raise NothingLeft([fault]) if config.embedding.resume else InvalidConfig([fault])
     hint = f"{first} updates are done and the last stage ends at {last}"
     fault = Fault("optim.lr", "the schedule lies wholly in the past", hint)
-    as_it_was = config.embedding.resume and start.state.settings.get("optim.lr") == config.optim.lr
     raise NothingLeft([fault]) if as_it_was else InvalidConfig([fault])
 
 

@@ -5,36 +5,47 @@ from __future__ import annotations
 import json
 import logging
 import re
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from lib_ti.atomic import write_atomically
-from lib_ti.config.options import config_values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
+from lib_ti.create import initial_vectors
 from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables
-from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import GivenUp, TIError, TrainingFailed
-from lib_ti.events import Emit, Finished, Paused, Planned, PreviewReady, Resumed, Saved, Status, StepDone, Warned
-from lib_ti.formats.files import save_embedding
+from lib_ti.events import (
+    Emit,
+    Finished,
+    Judged,
+    Measured,
+    Paused,
+    Planned,
+    PreviewReady,
+    Resumed,
+    Saved,
+    Status,
+    StepDone,
+    Warned,
+)
 from lib_ti.formats.png import write_preview_png
 from lib_ti.host import Host, TrainingSession
 from lib_ti.infotext import infotext
+from lib_ti.training.keeper import Keeper, settings_of
 from lib_ti.training.latents import Views, cache_latents, draw_view
 from lib_ti.training.lock import training_lock
-from lib_ti.training.log import LossTable, TensorBoard, save_loss_plot
+from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot, save_measurements
+from lib_ti.training.measure import Measurer, likeness_of_context
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.state import RunState, optim_path, save_optim, save_state, state_path
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
 from lib_ti.training.validation import session_request
+from lib_ti.training.verdict import best_of, judge
 
 RETRY_SECONDS = 15.0
 """Between two trials of a save that failed."""
@@ -69,6 +80,8 @@ class _Run:
     token_tables: dict[str, str]
     words: dict[str, float]
     trainee: Trainee
+    measurer: Measurer
+    keeper: Keeper
     losses: LossTable
     board: TensorBoard
 
@@ -101,27 +114,11 @@ class _Run:
         self.held.close()
 
     def train(self) -> None:
-        plan = self.plan
-        name, lines, folder = self.config.embedding.name, plan.lines(), self.folder.root
-        self.emit(Planned(name, plan.model.name, plan.first_step, plan.last_step, lines, folder))
-        for warning in plan.warnings:
-            self.emit(Warned(warning))
-        self.session = self.open_session()
-        if not plan.prompts_seen:
-            seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
-            validate_rows_seen(plan.dataset, name, plan.rows, seen)
-        self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
-        self.trainee = trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words)
-        self.open_files()
-        self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
-        if self.config.run.offload_images:
-            self.session.offload_image_encoder()
-        if self.config.preview.every and trainee.step == 0:
-            self.preview()
-
+        self.prepare()
+        plan, trainee = self.plan, self.trainee
         optim, schedule = self.config.optim, self.config.schedule
         try:
-            while trainee.step < plan.last_step and not self.control.stopping:
+            while trainee.step < plan.last_step and not (self.control.stopping or self.measurer.settled):
                 began = time.perf_counter()
                 self.session.check()
                 rate = schedule.rate_at(trainee.step)
@@ -135,29 +132,60 @@ class _Run:
                 )
                 self.report(loss, rate, len(samples), time.perf_counter() - began)
                 self.keep_up()
+            if self.measurer.on and trainee.step > plan.first_step and not self.measurer.is_measured(trainee.step):
+                self.measure()
         except Exception:
             # Between updates the vectors are always good: whatever went wrong, the work so far is not lost.
             if trainee.step > plan.first_step:
                 try:
                     self.save_embedding()
                 except TIError as error:
-                    self.emit(Warned(str(self.rescue(error))))
+                    self.emit(Warned(str(self.keeper.rescue(error))))
             raise
 
         if trainee.step == plan.first_step < plan.last_step:  # nothing was learned, and what the file holds may be more
             raise GivenUp("The run was stopped before its first step.")
         if failure := self.keep_trying(self.save_embedding):
-            raise self.rescue(failure)
+            raise self.keeper.rescue(failure)
+        self.judge()
         with self.warnings("The plot of the losses"):
-            if save_loss_plot(self.folder.losses, self.folder.plot, name):
+            if save_loss_plot(self.folder.losses, self.folder.plot, self.config.embedding.name, self.measurer.measured):
                 self.emit(Saved(trainee.step, self.folder.plot, "plot"))
-        self.emit(Finished(trainee.step, plan.path, stopped=trainee.step < plan.last_step))
+        self.emit(Finished(trainee.step, plan.path, stopped=self.control.stopping and trainee.step < plan.last_step))
+
+    def prepare(self) -> None:
+        """Everything up to the first update; nothing is written before all that can be refused has been."""
+        plan = self.plan
+        name, lines, folder = self.config.embedding.name, plan.lines(), self.folder.root
+        self.emit(Planned(name, plan.model.name, plan.first_step, plan.last_step, lines, folder))
+        for warning in plan.warnings:
+            self.emit(Warned(warning))
+        self.session = self.open_session()
+        if not plan.prompts_seen:
+            seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
+            validate_rows_seen(plan.dataset, name, plan.rows, seen)
+        self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
+        self.trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words)
+        self.open_files()
+        self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
+        if self.config.run.offload_images:
+            self.session.offload_image_encoder()
+        start = plan.start
+        self.measurer = Measurer(
+            self.config, plan.dataset, self.cache, start.state, plan.last_step, goes_on=start.saved
+        )
+        kept = (plan, self.trainee, self.measurer, self.token_tables, self.emit, self.sync_losses)
+        self.keeper = Keeper(*kept)
+        if self.config.preview.every and self.trainee.step == 0:
+            self.preview()
+        if self.measurer.is_due(self.trainee.step):
+            self.measure()
 
     def open_files(self) -> None:
         """From here on the run writes."""
         save, first = self.config.save, self.plan.first_step
         self.folder.make()
-        write_atomically(self.folder.settings, json.dumps(self.settings(), indent=1).encode())
+        write_atomically(self.folder.settings, json.dumps(settings_of(self.plan), indent=1).encode())
         self.losses = self.files.enter_context(closing(LossTable(self.folder.losses, first, save.csv_every)))
         self.board = self.files.enter_context(closing(TensorBoard(self.folder.tensorboard, save.tensorboard, first)))
 
@@ -232,7 +260,9 @@ class _Run:
     def keep_up(self) -> None:
         """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
         step = self.trainee.step
-        if _due(step, self.config.save.every) and self.keep_trying(self.save_copy):
+        if self.measurer.is_due(step):
+            self.measure()
+        if _due(step, self.config.save.every) and self.keep_trying(self.keeper.save_copy):
             return  # stopped for want of room, and the host has its model again
         if _due(step, self.config.preview.every):
             self.preview()
@@ -298,108 +328,52 @@ class _Run:
                 self.pause()
         return None
 
-    def rescue(self, error: TIError) -> TrainingFailed:
-        """The embedding and its state, which cannot be where they belong, go wherever there is room: what to raise then."""
-        path, step = self.plan.path, self.trainee.step
-        with suppress(TIError):
-            self.save_copy()
-            where = self.folder.copy(step, path.suffix)
-            return TrainingFailed(
-                f"The embedding could not be saved: {error}",
-                f"Its vectors of step {step} are in {where}: Resume goes on from there once there is room.",
-            )
-        for folder in (None, Path.home()):  # the system's own folder for what is temporary, first
-            with suppress(TIError, OSError):
-                where = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=folder)) / path.name
-                self.save(where, state_path(where))
-                self.emit(Saved(step, where, "copy"))
-                return TrainingFailed(
-                    f"The embedding could not be saved: {error}",
-                    f"Its vectors of step {step} are in {where}, beside the state to resume from: "
-                    f"move both to {path.parent}.",
-                )
-        return TrainingFailed(f"The embedding could be saved nowhere: {error}", "Of this run only its copies are left.")
-
-    def embedding(self) -> Embedding:
-        model, start = self.plan.model, self.plan.start
-        return Embedding(
-            name=self.config.embedding.name,
-            vectors=self.trainee.plain_vectors(),
-            step=self.trainee.step,
-            model_name=model.name,
-            model_hash=model.short_hash,
-            family=model.family,
-            recipe={"training": self.settings(), "pictures": len(self.plan.dataset.pictures), **start.state.recipe},
-            token_tables=self.token_tables,
-        )
-
-    def settings(self) -> dict[str, object]:
-        """As given, but with the seed that was drawn, so that the file brings the same run again."""
-        embedding = replace(self.config.embedding, resume=False, overwrite=False)
-        return config_values(replace(self.config, embedding=embedding, run=replace(self.config.run, seed=self.seed)))
-
-    def save_asked(self) -> None:
-        """A copy that somebody asked for, who is there to ask again."""
-        with self.warnings("The copy"):
-            self.save_copy()
-
-    def save_copy(self) -> None:
-        copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)
-        self.sync_losses()
-        self.save(copy, self.folder.state(self.trainee.step))
-        self.emit(Saved(self.trainee.step, copy, "copy"))
-
     def save_embedding(self) -> None:
-        self.sync_losses()
-        with self.state_in_the_log():
-            self.save(self.plan.path, state_path(self.plan.path))
-        self.emit(Saved(self.trainee.step, self.plan.path, "embedding"))
+        self.keeper.save_embedding()
         with self.warnings("The card picture"):
             if self.config.save.card and self.newest and save_card(self.newest, self.plan.path):
                 self.emit(Saved(self.trainee.step, card_path(self.plan.path), "preview"))
-
-    @contextmanager
-    def state_in_the_log(self) -> Iterator[None]:
-        """While the embedding's file is new and the state beside it is the older one's yet. Else a run that is killed in between
-        could not be resumed: it would begin anew, from its own vectors without their momentum."""
-        path = self.folder.state(self.trainee.step)
-        there = path.exists()
-        with suppress(TIError):  # where the log has no room, the embedding may still have it
-            save_state(path, self.state())
-        yield
-        if not there:
-            with suppress(OSError):
-                path.unlink()
 
     def sync_losses(self) -> None:
         """Before a state that goes on after them."""
         with self.warnings("Writing down the losses"):
             self.losses.sync()
 
-    def save(self, path: Path, state_file: Path) -> None:
-        """The vectors as they are now, and all that it takes to go on. Raises TIError where they cannot be written."""
-        save_embedding(self.embedding(), path, overwrite=True)
-        save_state(state_file, self.state())
-        if self.config.save.optim and path.suffix == ".pt":
-            save_optim(
-                optim_path(path), self.trainee.a1111_optimizer_state(), next(iter(self.trainee.vectors.values()))
-            )
+    def save_asked(self) -> None:
+        """A copy that somebody asked for, who is there to ask again."""
+        with self.warnings("The copy"):
+            self.keeper.save_copy()
 
-    def state(self) -> RunState:
-        trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
-        return replace(
-            self.plan.start.state,
-            step=trainee.step,
-            samples=trainee.samples,
-            vectors=trainee.plain_vectors(),
-            moments=trainee.moments(),
-            optimizer=self.config.optim.name,
-            fingerprint=dataset.fingerprint,
-            model_hash=model.short_hash,
-            model_name=model.name,
-            token_tables=self.token_tables,
-            settings=self.settings(),
-        )
+    def measure(self) -> None:
+        step, part = self.trainee.step, self.config.measure
+        self.emit(Status(f"Measuring at step {step}"))
+        now = self.measurer.measure(self.session, step, self.trainee.vectors)
+        best, held_out = best_of(self.measurer.measured).step, bool(self.plan.dataset.held_out)
+        done = Measured(step, now.loss, now.score, best, held_out, part.samples / 2)
+        self.board.add_measured(done)
+        with self.warnings("Writing down the measurements"):
+            save_measurements(self.folder.measurements, self.measurer.measured)
+        self.emit(done)
+
+    def judge(self) -> None:
+        """What the measurements say, in words."""
+        if not self.measurer.on:
+            return
+        lengths = {name: length / self.words[name] for name, length in self.trainee.norms().items()}
+        losses = [float(row["loss"]) for row in read_losses(self.folder.losses)]
+        held_out, measurer = bool(self.plan.dataset.held_out), self.measurer
+        for verdict in judge(measurer.measured, losses, lengths, self.likeness(), held_out, self.config.measure.gain):
+            self.emit(Judged(verdict.kind, verdict.reason, verdict.hint))
+
+    def likeness(self) -> float | None:
+        """Of a prompt's other words beside the vectors and beside the initialization text, where there is one."""
+        embedding, vectors = self.config.embedding, self.trainee.vectors
+        try:
+            then = initial_vectors(self.host, embedding.init, self.plan.rows, "embedding.init")
+        except TIError:
+            return None
+        then = {name: value.to(self.session.device) for name, value in then.items()}
+        return likeness_of_context(self.session, embedding.name, self.measurer.samples[0].size, vectors, then)
 
     def preview(self) -> None:
         """Pictures are not what the run is for: where one fails, that is told, and the run goes on."""
@@ -426,7 +400,7 @@ class _Run:
         self.newest = preview_png(image, infotext(request, self.plan.model))
         write_atomically(path, self.newest)
         if self.config.save.in_previews:
-            write_atomically(self.folder.preview_embedding(step), write_preview_png(image, self.embedding()))
+            write_atomically(self.folder.preview_embedding(step), write_preview_png(image, self.keeper.embedding()))
         self.board.add_preview(image, step)
         self.emit(PreviewReady(step, path, request.prompt, request.seed))
 

@@ -50,6 +50,10 @@ class RunFolder:
         return self.root / "textual_inversion_loss.csv"
 
     @property
+    def measurements(self) -> Path:
+        return self.root / "measurements.csv"
+
+    @property
     def settings(self) -> Path:
         return self.root / "settings.json"
 
@@ -178,7 +182,7 @@ def _resumed(host: Host, config: TrainConfig, state: RunState, log: Path, existi
     inside = _is_run_folder(root, name) and root.is_dir() and root.resolve().is_relative_to(log.resolve())
     folder = RunFolder(root, name) if inside else new_run_folder(log, name)
     made_on = _other_model_warnings(host, state.model_hash, state.model_name, state.token_tables)
-    saved = existing is not None and digest_vectors(existing.vectors) == digest_vectors(state.vectors)
+    saved = existing is not None and digest_vectors(existing.vectors) in _digests(state)
     return Start(
         replace(state, folder=str(folder.root)),
         folder,
@@ -263,9 +267,14 @@ def _newest_state(states: Sequence[RunState], existing: Embedding | None) -> Run
     """The newest state of the newest run that led to, or began with, the embedding as it is in its file."""
     if existing:
         now = digest_vectors(existing.vectors)
-        runs = {state.run for state in states if now in (digest_vectors(state.vectors), state.began_as)}
+        runs = {state.run for state in states if now in (*_digests(state), state.began_as)}
         states = [state for state in states if state.run in runs]
     return max(states, key=lambda state: (state.run, state.step), default=None)
+
+
+def _digests(state: RunState) -> list[str]:
+    """Of its vectors, and of the best ones before them: either may be what the embedding's own file holds."""
+    return [digest_vectors(vectors) for vectors in (state.vectors, state.best) if vectors]
 
 
 def _run_id() -> str:

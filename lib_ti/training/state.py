@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from lib_ti.formats.torch_file import read_torch_file
 from lib_ti.formats.writing import write_torch_zip
 from lib_ti.reading import read_file, read_json
 from lib_ti.training.optimizer import OPTIMIZERS
+from lib_ti.training.verdict import Measurement
 
 Moments = Mapping[str, Mapping[str, torch.Tensor]]
 """The optimizer's state by encoder: of AdamW, `exp_avg`, `exp_avg_sq` [V, D] and `step`."""
@@ -47,7 +48,7 @@ class RunState:
     `began_as`: digest of the vectors that the run began with; `fingerprint`: of the data set;
     `recipe`: what the embedding's own recipe is to keep of how these were made, under the key `start`.
     `model_hash`, `model_name`, `token_tables`: of the model that they were trained on; `settings`: of the run, by dotted path;
-    `optimizer`: whose the moments are."""
+    `optimizer`: whose the moments are; `measured`: on fixed samples, in order; `best`: the vectors of the best of these."""
 
     step: int
     samples: int
@@ -64,10 +65,12 @@ class RunState:
     token_tables: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "adamw"
+    measured: Sequence[Measurement] = ()
+    best: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 _RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
-_SINCE = ("model_name", "token_tables", "settings", "optimizer")
+_SINCE = ("model_name", "token_tables", "settings", "optimizer", "measured")
 """Of the record, what older files do not have."""
 
 
@@ -78,10 +81,12 @@ def state_path(embedding: Path) -> Path:
 
 def save_state(path: Path, state: RunState) -> None:
     tensors = {f"vectors.{name}": value.contiguous() for name, value in state.vectors.items()}
+    tensors |= {f"best.{name}": value.contiguous() for name, value in state.best.items()}
     for name, moments in state.moments.items():
         tensors |= {f"moments.{name}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
     record = {"format": _FORMAT, "moments_format": OPTIMIZERS[state.optimizer].format}
     record |= {name: getattr(state, name) for name in (*_RECORD, *_SINCE)}
+    record["measured"] = [[one.step, one.loss, one.score] for one in state.measured]
     write_atomically(path, save(tensors, {_KEY: json.dumps(record)}))
 
 
@@ -90,20 +95,24 @@ def load_state(path: Path) -> RunState:
     try:
         stored, metadata = read_safetensors(path)
         record = _read_record(metadata.get(_KEY))
-        vectors, moments = _read_tensors(stored, record.get("optimizer", "adamw"))
+        vectors, best, moments = _read_tensors(stored, record.get("optimizer", "adamw"))
     except (InvalidEmbedding, ValueError, OSError) as error:
         reason = error.message if isinstance(error, InvalidEmbedding) else str(error)
         reason = (error.strerror or reason) if isinstance(error, OSError) else reason
         raise InvalidEmbedding(
             f"This is no state of a training run ({reason.rstrip('.')}).", "Resume from another copy.", str(path)
         ) from error
-    return RunState(vectors=vectors, moments=moments, **record)
+    return RunState(vectors=vectors, moments=moments, best=best, **record)
 
 
 _KINDS: dict[str, type] = dict.fromkeys(
     ("run", "began_as", "fingerprint", "model_hash", "folder", "model_name", "optimizer"), str
 )
-_KINDS |= dict.fromkeys(("step", "samples", "seed"), int) | dict.fromkeys(("recipe", "token_tables", "settings"), dict)
+_KINDS |= (
+    {"measured": list}
+    | dict.fromkeys(("step", "samples", "seed"), int)
+    | dict.fromkeys(("recipe", "token_tables", "settings"), dict)
+)
 
 
 def _read_record(text: str | None) -> dict[str, Any]:
@@ -127,13 +136,23 @@ def _read_record(text: str | None) -> dict[str, Any]:
             raise ValueError(f"its {name} is {str(value)[:50]!r}")
     if not all(isinstance(digest, str) for digest in record.get("token_tables", {}).values()):
         raise ValueError("its token_tables hold what is no digest")
+    if "measured" in record:
+        record["measured"] = [_read_measurement(one) for one in record["measured"]]
     return record
+
+
+def _read_measurement(one: Any) -> Measurement:
+    if not isinstance(one, list) or [type(value) for value in one] != [int, float, float]:
+        raise ValueError(f"one of its measurements is {str(one)[:50]!r}")
+    if one[0] < 0 or not all(map(math.isfinite, one)):
+        raise ValueError("one of its measurements cannot come of a training")
+    return Measurement(*one)
 
 
 def _read_tensors(
     stored: Mapping[str, StoredTensor], optimizer: str
-) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
-    """(vectors, moments). Shapes are looked at before a number is read. Raises ValueError, or InvalidEmbedding."""
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
+    """(vectors, the best ones or none, moments). Shapes are looked at before a number is read. Raises ValueError, or InvalidEmbedding."""
     shapes = {key.removeprefix("vectors."): one.shape for key, one in stored.items() if key.startswith("vectors.")}
     names = sorted(shapes)
     if not names or not all(
@@ -142,8 +161,11 @@ def _read_tensors(
         raise ValueError("it holds no vectors")
     if len({shape[0] for shape in shapes.values()}) > 1:
         raise ValueError("its encoders have unequal numbers of vectors")
+    best = {name: stored[f"best.{name}"] for name in names if f"best.{name}" in stored}
+    if best and {name: one.shape for name, one in best.items()} != shapes:
+        raise ValueError("its best vectors are not those of its vectors")
     found: dict[str, dict[str, StoredTensor]] = {}
-    for key in sorted(stored.keys() - {f"vectors.{name}" for name in names}):
+    for key in sorted(stored.keys() - {f"{what}.{name}" for what in ("vectors", "best") for name in names}):
         place = re.fullmatch(r"moments\.(\w+)\.(\w+)", key)
         encoder, name = place.groups() if place else ("", "")
         if len(encoder) < 3 and encoder.isdecimal() and int(encoder) < len(names):
@@ -157,12 +179,13 @@ def _read_tensors(
         if {name: one.shape for name, one in moments.items()} != wanted:
             raise ValueError("its moments are not those of its vectors")
     vectors = {name: stored[f"vectors.{name}"].load() for name in names}
+    kept = {name: one.load() for name, one in best.items()}
     states = {encoder: {name: one.load() for name, one in moments.items()} for encoder, moments in found.items()}
-    sound = all(_is_sound(tensor) for tensor in vectors.values())
+    sound = all(_is_sound(tensor) for tensor in (*vectors.values(), *kept.values()))
     sound &= all(_is_sound(one, name in kind.positive) for state in states.values() for name, one in state.items())
     if not sound:
         raise ValueError("some of its numbers cannot come of a training")
-    return vectors, states
+    return vectors, kept, states
 
 
 def _is_sound(tensor: torch.Tensor, positive: bool = False) -> bool:

@@ -99,6 +99,35 @@ def accumulate_gradient(
     return total / len(samples)
 
 
+@dataclass(frozen=True)
+class Losses:
+    """Means over samples, scalars: of the squared error, and of the same weighted."""
+
+    loss: torch.Tensor
+    weighted: torch.Tensor
+
+
+@torch.no_grad()
+def losses_of(
+    session: TrainingSession,
+    vectors: Mapping[str, torch.Tensor],
+    samples: Sequence[Sample],
+    micro_batch: int,
+    loss: LossPart,
+) -> Losses:
+    """Of the model's predictions with `vectors` [V, D] by encoder; no gradient is taken."""
+    keys = list(dict.fromkeys((sample.prompt, sample.size) for sample in samples))
+    row = {key: number for number, key in enumerate(keys)}
+    conditioning = session.encode_prompts([prompt for prompt, _ in keys], vectors, [size for _, size in keys])
+    total = weighted = torch.zeros((), device=session.device)
+    for batch in group_by_shape(samples, micro_batch):
+        rows = torch.tensor([row[sample.prompt, sample.size] for sample in batch], device=session.device)
+        read = Conditioning({key: tensor[rows] for key, tensor in conditioning.tensors.items()})
+        squared_error, weight = batch_error(session, batch, read, loss)
+        total, weighted = total + squared_error.sum(), weighted + (squared_error * weight).sum()
+    return Losses(total / len(samples), weighted / len(samples))
+
+
 def loss_scales(dtype: torch.dtype, samples: Sequence[Sample]) -> list[float]:
     """By what a picture's mean loss is multiplied on its way back through a UNet of `dtype`, in the order of trial.
 

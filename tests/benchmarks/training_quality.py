@@ -42,7 +42,7 @@ from lib_ti.demo.recipe import gates
 from lib_ti.demo.world import COLOURS, SHAPES, Array, Thing, draw_many
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.vocabulary import word_lengths
-from lib_ti.events import Event, Finished, Saved, StepDone
+from lib_ti.events import Event, Measured, Saved, StepDone
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host, ImageRequest, SessionRequest
 from lib_ti.training.evaluation import FixedBatch, gap_closed
@@ -81,7 +81,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "diffusers example": {"optim.lr": "5e-4", "optim.accumulation": 4, "optim.weight_decay": 0.01},
     "onetrainer preset": {"optim.lr": "3e-4", "optim.weight_decay": 0.01},
-    "recipe": {**_NORMALISED, "optim.lr": "0.6r cosine:125"},
+    "normalised, 125": {**_NORMALISED, "optim.lr": "0.6r cosine:125"},
 }
 IMAGES = {
     "a1111": 1000,
@@ -179,19 +179,21 @@ class Ruler:
         return gates.count_right(pictures, [wanted] * count) / count
 
 
-def run_trial(trial: Trial, out: Path, reference: float | None) -> None:
+def run_trial(trial: Trial, settings: dict[str, Any], out: Path, reference: float | None, draw: bool) -> None:
     enlarge_the_world()
     with tempfile.TemporaryDirectory() as folder:
-        result = _train_and_measure(trial, Path(folder), reference)
+        result = _train_and_measure(trial, settings, Path(folder), reference, draw)
     path = trial.path(out)
     path.with_suffix(".tmp").write_text(json.dumps(result, indent=1))
     path.with_suffix(".tmp").replace(path)
 
 
-def _train_and_measure(trial: Trial, folder: Path, reference: float | None) -> dict[str, Any]:
+def _train_and_measure(
+    trial: Trial, settings: dict[str, Any], folder: Path, reference: float | None, draw: bool
+) -> dict[str, Any]:
     torch.set_num_threads(1)
-    settings = {"embedding.init": trial.init, **RECIPES[trial.recipe]}
-    host, copies, path, seen = train(trial, settings, folder, IMAGES.get(trial.recipe, 125))
+    settings = {"embedding.init": trial.init, **settings}
+    host, copies, path, seen = train(trial, settings, folder, IMAGES.get(trial.recipe, 1000))
     ruler = Ruler(host, trial.thing)
     words = ["shape"] + ([trial.thing.phrase] if reference is None else [])
     *measured, final, first = _split(ruler.losses([*copies.values(), path], words), reference)
@@ -199,7 +201,7 @@ def _train_and_measure(trial: Trial, folder: Path, reference: float | None) -> d
     gaps = {mark: gap_closed(first, loss, oracle) for mark, loss in zip(copies, measured, strict=True)}
     lengths = word_lengths(host)
     thing, textures = trial.thing, {}
-    if thing.texture == "plain" and thing.shape != "crescent":
+    if draw and thing.texture == "plain" and thing.shape != "crescent":
         for texture in ("striped", "dotted"):
             wanted = Thing(texture, thing.colour, thing.shape)
             textures[texture] = ruler.right(f"a photo of a {texture} {path.name}", path, wanted, 8)
@@ -207,7 +209,7 @@ def _train_and_measure(trial: Trial, folder: Path, reference: float | None) -> d
         "gaps": gaps,
         "end": gap_closed(first, final, oracle),
         "images": seen,
-        "right": ruler.right(f"a photo of a {path.name}", path, thing, 16),
+        "right": ruler.right(f"a photo of a {path.name}", path, thing, 16) if draw else 0.0,
         "composed": textures,
         "length": statistics.mean(
             float(rows.norm(dim=1).mean()) / lengths[encoder] for encoder, rows in path.vectors.items()
@@ -272,8 +274,8 @@ class _Copies:
                     self.save()
             case Saved(kind="copy") if self._asked is not None:
                 self.copies[self._asked], self._asked = event.path, None
-            case Finished():
-                pass
+            case Measured():
+                self.images += event.images
 
 
 # All trials
@@ -293,7 +295,7 @@ def reference_loss(model: str, thing: Thing, out: Path) -> float | None:
     return float(json.loads(path.read_text()))
 
 
-def run_all(trials: Sequence[Trial], out: Path, processes: int) -> None:
+def run_all(trials: Sequence[Trial], recipes: dict[str, Any], out: Path, processes: int, draw: bool) -> None:
     todo = [trial for trial in trials if not trial.path(out).exists()]
     with ProcessPoolExecutor(processes) as pool:
         new = sorted({(trial.model, trial.thing) for trial in todo})
@@ -302,7 +304,10 @@ def run_all(trials: Sequence[Trial], out: Path, processes: int) -> None:
             if new
             else {}
         )
-        jobs = [pool.submit(run_trial, trial, out, found[trial.model, trial.thing]) for trial in todo]
+        jobs = [
+            pool.submit(run_trial, trial, recipes[trial.recipe], out, found[trial.model, trial.thing], draw)
+            for trial in todo
+        ]
         for number, (job, trial) in enumerate(zip(jobs, todo, strict=True), 1):
             job.result()
             print(f"{number}/{len(todo)} {trial.path(out).stem}", flush=True)
@@ -368,7 +373,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="where trials are kept")
     parser.add_argument("--models", nargs="+", default=["demo"], choices=("demo", "demo-xl"))
-    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), metavar="NAME")
+    parser.add_argument("--more", type=Path, help="a JSON file of more recipes: settings by name")
+    parser.add_argument("--no-pictures", action="store_true", help="quicker: nothing is drawn, nor counted right")
     parser.add_argument("--inits", nargs="+", default=["*"], help='such as shape, "red thing" or *')
     parser.add_argument("--concepts", default="report", choices=("tune", "report"))
     parser.add_argument(
@@ -386,7 +393,8 @@ def main() -> None:
         for thing in things
         for seed in args.seeds
     ]
-    run_all(trials, args.out, args.processes)
+    recipes = RECIPES | (json.loads(args.more.read_text()) if args.more else {})
+    run_all(trials, recipes, args.out, args.processes, not args.no_pictures)
     print("\n".join(table(trials, args.out)))
     print("\n".join(by_class(trials, args.out)))
 

@@ -9,11 +9,12 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lib_ti.config.options import config_values
-from lib_ti.training import run as loop
+from lib_ti.training import keeper
 from lib_ti.training.log import read_losses
 from lib_ti.training.state import RunState, save_state, state_path
 from tests.toy_host import ToyHost
@@ -42,10 +43,24 @@ KILLED = """
 """
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    "adamw": {},
+    "normalised": {"optim__name": "normalised", "optim__length": "cap", "optim__lr": "warmup:9, 0.3r cosine:80, 0.1r"},
+    "prodigy": {"optim__name": "prodigy", "optim__lr": "1 linear", "optim__weight_decay": 0.01},
+    "best and end": {
+        "optim__lr": "0.1r cosine:50, 0.05r cosine:100, 1e-7r cosine:150, 0.1r",
+        "measure__end": True,
+        "measure__best": True,
+        "measure__every": 13,
+    },
+}
+
+
 @pytest.mark.slow
-def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, settings: Settings) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_at_random_moments_and_resumed_is_bit_equal(tmp_path: Path, settings: Settings, way: str) -> None:
     """kill -9, ten times in one run; each time the same command with resume."""
-    changes = {"optim__steps": 150, "save__every": 5, "preview__every": 20, "embedding__resume": True}
+    changes = {"optim__steps": 150, "save__every": 5, "preview__every": 20, "embedding__resume": True} | WAYS[way]
     whole = ToyHost(tmp_path / "whole")
     run(whole, settings(**changes))
 
@@ -82,7 +97,7 @@ def test_killed_between_the_finished_file_and_its_state_the_run_goes_on_with_its
             raise KeyboardInterrupt
         save_state(path, state)
 
-    monkeypatch.setattr(loop, "save_state", killed)
+    monkeypatch.setattr(keeper, "save_state", killed)
     with pytest.raises(KeyboardInterrupt):
         run(host, settings(**first))
     monkeypatch.undo()

@@ -1,0 +1,142 @@
+"""What a run keeps: the embedding in its place, copies in the log, and the state from which it can go on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from lib_ti.config.options import config_values
+from lib_ti.embedding.embedding import Embedding
+from lib_ti.errors import TIError, TrainingFailed
+from lib_ti.events import Emit, Saved
+from lib_ti.formats.files import save_embedding
+from lib_ti.training.measure import Measurer
+from lib_ti.training.plan import Plan
+from lib_ti.training.state import RunState, optim_path, save_optim, save_state, state_path
+from lib_ti.training.update import Trainee
+from lib_ti.training.verdict import best_of
+
+
+def settings_of(plan: Plan) -> dict[str, object]:
+    """As given, but with the seed that was drawn, so that the file brings the same run again."""
+    config = plan.config
+    embedding = replace(config.embedding, resume=False, overwrite=False)
+    return config_values(replace(config, embedding=embedding, run=replace(config.run, seed=plan.start.state.seed)))
+
+
+class Keeper:
+    """Writes what has been learned. `sync` is called before a state is written, for the logs that it goes on after."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        trainee: Trainee,
+        measurer: Measurer,
+        token_tables: Mapping[str, str],
+        emit: Emit,
+        sync: Callable[[], None],
+    ) -> None:
+        self.plan, self.trainee, self.measurer, self.emit, self.sync = plan, trainee, measurer, emit, sync
+        self.config, self.folder, self.token_tables = plan.config, plan.start.folder, token_tables
+
+    def embedding(self, best: bool = False) -> Embedding:
+        """Of the vectors as they are, or of the best that were measured."""
+        model, start = self.plan.model, self.plan.start
+        measured = best_of(self.measurer.measured) if best else None
+        return Embedding(
+            name=self.config.embedding.name,
+            vectors=self.measurer.best if measured else self.trainee.plain_vectors(),
+            step=measured.step if measured else self.trainee.step,
+            model_name=model.name,
+            model_hash=model.short_hash,
+            family=model.family,
+            recipe={
+                "training": settings_of(self.plan),
+                "pictures": len(self.plan.dataset.pictures),
+                **start.state.recipe,
+            },
+            token_tables=self.token_tables,
+        )
+
+    def state(self) -> RunState:
+        trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
+        return replace(
+            self.plan.start.state,
+            step=trainee.step,
+            samples=trainee.samples,
+            vectors=trainee.plain_vectors(),
+            moments=trainee.moments(),
+            optimizer=self.config.optim.name,
+            measured=tuple(self.measurer.measured),
+            best=self.measurer.best,
+            fingerprint=dataset.fingerprint,
+            model_hash=model.short_hash,
+            model_name=model.name,
+            token_tables=self.token_tables,
+            settings=settings_of(self.plan),
+        )
+
+    def save_copy(self) -> None:
+        copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)
+        self.sync()
+        self.save(self.embedding(), copy, self.folder.state(self.trainee.step))
+        self.emit(Saved(self.trainee.step, copy, "copy"))
+
+    def save_embedding(self) -> None:
+        """Into its place: of the best vectors where that is asked for; the last ones then stay as a copy."""
+        measured = self.measurer.measured
+        earlier = self.config.measure.best and bool(measured) and best_of(measured).step < self.trainee.step
+        if earlier:
+            self.save_copy()
+        self.sync()
+        embedding = self.embedding(best=earlier)
+        with self.state_in_the_log():
+            self.save(embedding, self.plan.path, state_path(self.plan.path))
+        self.emit(Saved(embedding.step, self.plan.path, "embedding"))
+
+    @contextmanager
+    def state_in_the_log(self) -> Iterator[None]:
+        """While the embedding's file is new and the state beside it is the older one's yet. Else a run that is killed in between
+        could not be resumed: it would begin anew, from its own vectors without their momentum."""
+        path = self.folder.state(self.trainee.step)
+        there = path.exists()
+        with suppress(TIError):  # where the log has no room, the embedding may still have it
+            save_state(path, self.state())
+        yield
+        if not there:
+            with suppress(OSError):
+                path.unlink()
+
+    def save(self, embedding: Embedding, path: Path, state_file: Path) -> None:
+        """An embedding, and all that it takes to go on from the vectors as they are. Raises TIError where they cannot be written."""
+        save_embedding(embedding, path, overwrite=True)
+        save_state(state_file, self.state())
+        if self.config.save.optim and path.suffix == ".pt" and embedding.step == self.trainee.step:
+            save_optim(
+                optim_path(path), self.trainee.a1111_optimizer_state(), next(iter(self.trainee.vectors.values()))
+            )
+
+    def rescue(self, error: TIError) -> TrainingFailed:
+        """The embedding and its state, which cannot be where they belong, go wherever there is room: what to raise then."""
+        path, step = self.plan.path, self.trainee.step
+        with suppress(TIError):
+            self.save_copy()
+            where = self.folder.copy(step, path.suffix)
+            return TrainingFailed(
+                f"The embedding could not be saved: {error}",
+                f"Its vectors of step {step} are in {where}: Resume goes on from there once there is room.",
+            )
+        for folder in (None, Path.home()):  # the system's own folder for what is temporary, first
+            with suppress(TIError, OSError):
+                where = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=folder)) / path.name
+                self.save(self.embedding(), where, state_path(where))
+                self.emit(Saved(step, where, "copy"))
+                return TrainingFailed(
+                    f"The embedding could not be saved: {error}",
+                    f"Its vectors of step {step} are in {where}, beside the state to resume from: "
+                    f"move both to {path.parent}.",
+                )
+        return TrainingFailed(f"The embedding could be saved nowhere: {error}", "Of this run only its copies are left.")

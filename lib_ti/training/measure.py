@@ -1,0 +1,149 @@
+"""The loss on fixed samples: the same pictures, noise and timesteps each time, so that a run's progress can be read.
+
+The losses of updates are mostly noise of the draw. A `Measurer` measures the run's vectors from time to time, keeps the best of
+them, and knows when the run may end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, isfinite
+
+import torch
+import torch.nn.functional as F
+
+from lib_ti.chance import chance, shuffled
+from lib_ti.config.train import LossPart, MeasurePart, TrainConfig
+from lib_ti.dataset.dataset import Dataset
+from lib_ti.errors import TrainingFailed
+from lib_ti.host import PictureSize, TrainingSession
+from lib_ti.training.latents import Views
+from lib_ti.training.state import RunState
+from lib_ti.training.update import Sample, draw_noise, losses_of
+from lib_ti.training.verdict import Measurement, best_of, is_settled
+
+SHARE = 0.05
+"""Of the work of training, that measuring may take where its steps are not given."""
+ENOUGH, EACH, MOST = 16, 8, 8
+"""From so many pictures on, one of each so many is held out, at most so many."""
+CONTEXT = "in a red room with a wooden table beside the window"
+_SCORE = LossPart(weighting="debiased")
+
+
+def steps_between(part: MeasurePart, images_per_update: int) -> int:
+    """Updates between measurements, 0 for none: by itself so many that it is at most `SHARE` of the work; a pass forward alone
+    counts as half of one that learns."""
+    if part.every > 0 or (part.every == 0 and (part.end or not part.best)):
+        return part.every
+    return ceil(part.samples / 2 / SHARE / images_per_update)
+
+
+def held_out_count(part: MeasurePart, pictures: int) -> int:
+    """How many of a data set's pictures are measured with and not trained on."""
+    if not (part.every or part.end or part.best):
+        return 0
+    if part.held_out >= 0:
+        return min(part.held_out, pictures - 1)
+    return min(pictures // EACH, MOST) if pictures >= ENOUGH else 0
+
+
+def hold_out(dataset: Dataset, count: int, seed: int) -> Dataset:
+    """`dataset` with `count` pictures, drawn by the seed, that no sample has."""
+    order = shuffled(list(range(len(dataset.pictures))), chance("held out", seed))
+    return dataset.without(set(order[:count]))
+
+
+class Measurer:
+    """Measures the vectors of one run. `goes_on` tells that what has been measured so far is not to end it."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        cache: Sequence[Views],
+        state: RunState,
+        steps: int,
+        goes_on: bool = False,
+    ) -> None:
+        part, name = config.measure, config.embedding.name
+        self.every = steps_between(part, config.images_per_update)
+        self.ends = config.schedule.ends(0, steps) if part.end else []
+        self.on = bool(self.every or self.ends)
+        self.measured: list[Measurement] = list(state.measured)
+        self.best: Mapping[str, torch.Tensor] = state.best
+        self._before = len(self.measured) if goes_on else 0
+        self._least, self._at_once = part.gain, config.optim.micro_batch or config.optim.batch_size
+        self.samples = (
+            _fixed_samples(dataset, cache, name, state.seed, part.samples, config.data.latent_sampling)
+            if self.on
+            else []
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the run may end here, by the rule of cycles."""
+        return len(self.measured) > self._before and is_settled(self.measured, self.ends, self._least)
+
+    def is_due(self, step: int) -> bool:
+        at = step == 0 or step in self.ends or (self.every > 0 and step % self.every == 0)
+        return self.on and at and not self.is_measured(step)
+
+    def is_measured(self, step: int) -> bool:
+        return bool(self.measured) and self.measured[-1].step == step
+
+    def measure(self, session: TrainingSession, step: int, vectors: Mapping[str, torch.Tensor]) -> Measurement:
+        """Measure `vectors`, [V, D] by encoder, and keep a copy of them if they are the best so far.
+
+        Raises TrainingFailed where the model answers with what is no number.
+        """
+        found = losses_of(session, vectors, self.samples, self._at_once, _SCORE)
+        one = Measurement(step, float(found.loss), float(found.weighted))
+        if not (isfinite(one.loss) and isfinite(one.score)):
+            raise TrainingFailed(
+                f"The loss on the fixed samples is {one.loss}.", "Train in full precision or bfloat16."
+            )
+        self.measured.append(one)
+        if best_of(self.measured) is one:
+            self.best = {name: value.detach().to("cpu", copy=True) for name, value in vectors.items()}
+        return one
+
+
+def _fixed_samples(
+    dataset: Dataset, cache: Sequence[Views], name: str, seed: int, count: int, sampling: str
+) -> list[Sample]:
+    """One sample at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all."""
+    held = [n for n, picture in enumerate(dataset.pictures) if not picture.repeats]
+    pictures = held or list(range(len(dataset.pictures)))
+    samples = []
+    for number in range(count):
+        index = pictures[number % len(pictures)]
+        picture, view = dataset.pictures[index], cache[index][0][0]
+        source = dataset.source
+        prompt = source.prompt(source.template.lines[0], name, picture.caption, choose=lambda options: options[0])
+        latents = view.draw("deterministic" if sampling == "deterministic" else "once", seed, index, 0)
+        noise = draw_noise(latents.shape, 0.0, "measure", seed, number)
+        samples.append(Sample(prompt, view.size, latents, noise, int((number + 0.5) / count * 1000), view.mask))
+    return samples
+
+
+@torch.no_grad()
+def likeness_of_context(
+    session: TrainingSession,
+    name: str,
+    size: PictureSize,
+    now: Mapping[str, torch.Tensor],
+    then: Mapping[str, torch.Tensor],
+) -> float | None:
+    """How much the words after the embedding say what they did beside other vectors: the mean cosine of the text encoder's
+    outputs at their places, under vectors `now` and `then`, both [V, D] by encoder.
+
+    After the context loss of CoRe (Wu et al. 2024). None where the conditioning has no place for each token.
+    """
+    prompt, rows = f"{name} {CONTEXT}", next(iter(now.values())).shape[0]
+    places = slice(1 + rows, 1 + rows + len(CONTEXT.split()))
+    found = []
+    told = [session.encode_prompts([prompt], vectors, [size]).tensors for vectors in (now, then)]
+    for key, tensor in told[0].items():
+        if tensor.dim() == 3 and tensor.shape[1] >= places.stop:
+            found.append(F.cosine_similarity(tensor[0, places].float(), told[1][key][0, places].float(), dim=-1).mean())
+    return float(torch.stack(found).mean()) if found else None
