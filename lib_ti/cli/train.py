@@ -24,6 +24,7 @@ FLAGS = {
     "--init": "embedding.init",
     "--lr": "optim.lr",
     "--steps": "optim.steps",
+    "--epochs": "optim.epochs",
     "--batch-size": "optim.batch_size",
     "--accumulation": "optim.accumulation",
     "--template": "data.template",

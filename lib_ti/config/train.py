@@ -10,6 +10,7 @@ FITS = ("buckets", "crop", "squash", "variable")
 LATENT_SAMPLINGS = ("once", "deterministic", "random")
 CLIP_MODES = ("disabled", "value", "norm")
 WEIGHTINGS = ("none", "balanced", "min_snr", "debiased")
+PREDICTIONS = ("auto", "epsilon", "v_prediction")
 FORMATS = ("safetensors", "pt")
 OPTIMIZERS = ("adamw", "normalised", "prodigy")
 LENGTHS = ("free", "cap")
@@ -157,6 +158,12 @@ class OptimizerPart:
     steps: int = option(
         100000, "Max steps", "Train until this many updates, counted over all runs of the embedding.", minimum=1
     )
+    epochs: int = option(
+        0,
+        "Epochs",
+        "Above 0, in place of max steps: so often all pictures with their repeats are gone through.",
+        minimum=0,
+    )
     batch_size: int = option(1, "Batch size", "Pictures in a batch.", minimum=1)
     accumulation: int = option(1, "Gradient accumulation steps", "Batches in an update.", minimum=1)
     micro_batch: int = option(
@@ -201,6 +208,18 @@ class LossPart:
     stratified: bool = option(
         False, "Stratified timesteps", "Spread the timesteps of an update evenly instead of drawing each alone."
     )
+    timestep_min: int = option(
+        0, "Least timestep", "None below is drawn; 0 is the least noise.", minimum=0, maximum=999
+    )
+    timestep_max: int = option(
+        999, "Greatest timestep", "None above is drawn; 999 is nothing but noise.", minimum=0, maximum=999
+    )
+    prediction: str = option(
+        "auto",
+        "Prediction type",
+        "What the model is taken to predict in training; auto goes by the checkpoint, as previews always do.",
+        choices=PREDICTIONS,
+    )
 
 
 @dataclass(frozen=True)
@@ -236,6 +255,12 @@ class SavePart:
         500,
         "Save a copy of embedding to log directory every N steps, 0 to disable",
         "Steps between copies; the run can be resumed from each.",
+        minimum=0,
+    )
+    keep: int = option(
+        0,
+        "Keep the last N copies, 0 for all",
+        "Older ones that this run wrote in their turn are deleted; what Save now writes stays.",
         minimum=0,
     )
     folder: str = option("", "Embeddings directory", "Where the embedding goes; empty is the host's own folder.")
@@ -344,6 +369,8 @@ class TrainConfig:
             )
         if bool(self.data.width) != bool(self.data.height):
             faults.append(Fault("data.height", "give both width and height, or leave both at 0"))
+        if self.loss.timestep_min > self.loss.timestep_max:
+            faults.append(Fault("loss.timestep_max", f"is below the least timestep of {self.loss.timestep_min}"))
         return faults
 
 

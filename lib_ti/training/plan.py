@@ -156,10 +156,21 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
     outline = Outline(config, model, data, embedding_path(host, config))
     with collected(errors):
         start = find_start(host, config)
+        config = epochs_in_steps(config, sum(file.repeats for file in data.files), start)
         last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
         _validate_steps(config, start, last)
-        return replace(outline, start=start, last_step=last)
+        return replace(outline, config=config, start=start, last_step=last)
     return outline
+
+
+def epochs_in_steps(config: TrainConfig, samples_per_epoch: int, start: Start) -> TrainConfig:
+    """With max steps so that the epochs are full, where epochs are asked for; they count over all runs of the embedding."""
+    optim, state = config.optim, start.state
+    if not optim.epochs or not samples_per_epoch:
+        return config
+    missing = max(0, optim.epochs * samples_per_epoch - state.samples)
+    steps = state.step + ceil(missing / config.images_per_update)
+    return replace(config, optim=replace(optim, steps=max(1, steps)))
 
 
 def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, prompts_seen: bool) -> Plan:
@@ -171,6 +182,11 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
     if last < config.optim.steps:
         warnings.append(
             f"The learning rate ends at step {last}, before max steps ({config.optim.steps}): so does training."
+        )
+    wanted = config.loss.prediction
+    if wanted not in ("auto", model.prediction_type):
+        warnings.append(
+            f"It is trained as if the model predicted {wanted}, and it is taken for one of {model.prediction_type}: so are previews."
         )
     warnings += rate_warnings(host, config, start.state.step, last)
     shapes = buckets(dataset)
@@ -217,6 +233,8 @@ def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:
     if config.optim.steps <= first:
         hint = f"{first} updates are done: set more than that, or overwrite to start anew"
         fault = Fault("optim.steps", f"{config.optim.steps} steps leave nothing to train", hint)
+        if config.optim.epochs:
+            fault = Fault("optim.epochs", f"{config.optim.epochs} epochs leave nothing to train", hint)
         raise NothingLeft([fault]) if config.embedding.resume else InvalidConfig([fault])
     hint = f"{first} updates are done and the last stage ends at {last}"
     fault = Fault("optim.lr", "the schedule lies wholly in the past", hint)

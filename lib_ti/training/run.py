@@ -78,6 +78,7 @@ class _Run:
         self.held, self.files = ExitStack(), ExitStack()
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[Views] = []
+        self.copies: list[int] = []  # their steps: those that this run wrote in their turn, and that are still there
         self.newest = b""
         self.warned: set[str] = set()
 
@@ -165,7 +166,8 @@ class _Run:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
         data, loss = self.config.data, self.config.loss
         first, count = self.trainee.samples, self.config.images_per_update
-        timesteps = draw_timesteps(count, first, self.seed, len(self.session.alphas_cumprod), loss.stratified)
+        least, most = loss.timestep_min, min(loss.timestep_max, len(self.session.alphas_cumprod) - 1)
+        timesteps = draw_timesteps(count, first, self.seed, most - least + 1, loss.stratified, least)
         samples = []
         for number, timestep in zip(range(first, first + count), timesteps, strict=True):
             index = self.picture_of(number)
@@ -232,7 +234,7 @@ class _Run:
     def keep_up(self) -> None:
         """What is due after an update, by the settings or because someone asked; then the pause, if there is one."""
         step = self.trainee.step
-        if _due(step, self.config.save.every) and self.keep_trying(self.save_copy):
+        if _due(step, self.config.save.every) and self.keep_trying(self.save_due):
             return  # stopped for want of room, and the host has its model again
         if _due(step, self.config.preview.every):
             self.preview()
@@ -338,10 +340,22 @@ class _Run:
         embedding = replace(self.config.embedding, resume=False, overwrite=False)
         return config_values(replace(self.config, embedding=embedding, run=replace(self.config.run, seed=self.seed)))
 
+    def save_due(self) -> None:
+        """A copy in its turn, for which an older one may go."""
+        self.save_copy()
+        self.copies.append(self.trainee.step)
+        while 0 < self.config.save.keep < len(self.copies):
+            step = self.copies.pop(0)
+            copy = self.folder.copy(step, self.plan.path.suffix)
+            with self.warnings("Deleting an old copy"):
+                for path in (copy, optim_path(copy), self.folder.state(step)):
+                    path.unlink(missing_ok=True)
+
     def save_asked(self) -> None:
-        """A copy that somebody asked for, who is there to ask again."""
+        """A copy that somebody asked for, who is there to ask again. It stays, whatever was written for it before."""
         with self.warnings("The copy"):
             self.save_copy()
+            self.copies = [step for step in self.copies if step != self.trainee.step]
 
     def save_copy(self) -> None:
         copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)

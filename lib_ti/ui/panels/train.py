@@ -76,10 +76,11 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("optim.beta2", "optim.epsilon"),
         ("loss.weighting",),
         ("loss.snr_gamma", "loss.noise_offset"),
-        ("loss.stratified",),
+        ("loss.stratified", "loss.timestep_min", "loss.timestep_max"),
+        ("loss.prediction",),
     ),
     "Files and logs": (
-        ("save.format", "save.csv_every"),
+        ("save.format", "save.csv_every", "save.keep"),
         ("save.folder",),
         ("save.log_folder",),
         ("save.in_previews", "save.card", "save.tensorboard"),
@@ -146,7 +147,8 @@ def _build_settings(form: Form) -> tuple[Any, Any]:
     form.field("optim.lr")
     begin = preview_schedule(form.default("optim.lr"), form.default("optim.steps"))
     schedule = compat.html(begin.html, elem_id=ids.part_id("schedule"))
-    form.row("optim.steps", "optim.batch_size", "optim.accumulation")
+    form.row("optim.steps", "optim.epochs")
+    form.row("optim.batch_size", "optim.accumulation")
     form.row("preview.every", "save.every")
     form.field("embedding.overwrite")
     for title, rows in SECTIONS.items():
