@@ -17,7 +17,7 @@ def hide_unfit_torchvision() -> None:
 
 hide_unfit_torchvision()
 
-from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: E402
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel  # noqa: E402
 from diffusers.loaders import single_file_utils  # noqa: E402
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection  # noqa: E402
 
@@ -26,6 +26,7 @@ __all__ = [
     "CLIPTextConfig",
     "CLIPTextModel",
     "CLIPTextModelWithProjection",
+    "DDIMScheduler",
     "UNet2DConditionModel",
     "single_file_utils",
 ]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 
+from lib_ti.adapters.standalone.libraries import DDIMScheduler
 from lib_ti.demo.recipe.captions import PLACEHOLDER, prompt_ids, word_ids
 from lib_ti.demo.recipe.networks import LATENT_SIZE, Networks
 from lib_ti.demo.recipe.vae import decode
