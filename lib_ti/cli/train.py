@@ -19,6 +19,7 @@ from lib_ti.events import Failed, Warned
 
 FLAGS = {
     "--data": "data.folder",
+    "--more": "data.more",
     "--name": "embedding.name",
     "--vectors": "embedding.vectors",
     "--init": "embedding.init",

@@ -1,10 +1,11 @@
 """Every setting of a training run. Labels are those of A1111's Train tab where it has the field."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lib_ti.config.options import LARGEST_SEED, option
+from lib_ti.config.folders import parse_folders
+from lib_ti.config.options import LARGEST_SEED, build_config, config_values, option
 from lib_ti.config.schedule import Schedule, parse_schedule
-from lib_ti.errors import Fault, InvalidText
+from lib_ti.errors import Fault, InvalidConfig, InvalidText
 
 FITS = ("buckets", "crop", "squash", "variable")
 LATENT_SAMPLINGS = ("once", "deterministic", "random")
@@ -53,6 +54,20 @@ class DataPart:
         "Dataset directory",
         "Folder of training pictures, with captions in .txt or .caption files or in their names.",
         required=True,
+    )
+    more: str = option(
+        "",
+        "Further dataset directories",
+        "One a line, with those of these settings in which it differs: FOLDER; repeats=3; template=style; flip=0.5.",
+        metavar="FOLDER",
+        lines=3,
+    )
+    repeats: int = option(
+        1,
+        "Repeats",
+        "So often each picture comes in an epoch, times what its folder's name says (100_sks woman).",
+        minimum=1,
+        maximum=1000,
     )
     template: str = option(
         "style_filewords",
@@ -124,6 +139,28 @@ class DataPart:
     wildcards: bool = option(
         False, "Wildcards", "{red|blue} in a caption or template is one of them, drawn anew each time."
     )
+
+    def folders(self) -> tuple["DataPart", ...]:
+        """One for each folder: of `more`, each has the settings of the first, but for repeats, masks and what its line says.
+
+        Raises InvalidConfig, at `data.more`.
+        """
+        first, found, faults = replace(self, more=""), [replace(self, more="")], []
+        try:
+            lines = parse_folders(self.more)
+        except InvalidText as error:
+            raise InvalidConfig([Fault("data.more", str(error))]) from None
+        for line in lines:
+            values = {**config_values(first), "repeats": 1, "mask_folder": "", **line.settings, "folder": line.folder}
+            try:
+                found.append(build_config(DataPart, values))
+            except InvalidConfig as error:
+                faults += [
+                    replace(one, where="data.more", message=f"{line.folder}: {one}", hint="") for one in error.faults
+                ]
+        if faults:
+            raise InvalidConfig(faults)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -369,6 +406,13 @@ class TrainConfig:
             )
         if bool(self.data.width) != bool(self.data.height):
             faults.append(Fault("data.height", "give both width and height, or leave both at 0"))
+        try:
+            further = self.data.folders()[1:]
+        except InvalidConfig as error:
+            faults += error.faults
+        else:
+            odd = [one.folder for one in further if bool(one.width) != bool(one.height)]
+            faults += [Fault("data.more", f"{folder}: give both width and height, or neither") for folder in odd]
         if self.loss.timestep_min > self.loss.timestep_max:
             faults.append(Fault("loss.timestep_max", f"is below the least timestep of {self.loss.timestep_min}"))
         return faults

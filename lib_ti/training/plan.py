@@ -76,13 +76,15 @@ class Plan:
         """The plan for people."""
         optim, updates = self.config.optim, self.last_step - self.first_step
         epochs = updates * self.config.images_per_update / self.dataset.samples_per_epoch
+        views = self.dataset.views
         masks = sum(picture.mask is not None for picture in self.dataset.pictures)
         shapes = ", ".join(f"{width}x{height}: {count}" for (width, height), count in self.buckets.items())
         return (
             f"Model: {self.model.name} ({self.model.family}, {self.model.prediction_type})",
             f"Start: {self.start.words}",
             f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
-            + (f", {masks} with a mask" if masks else ""),
+            + (f", {masks} with a mask" if masks else "")
+            + (f", encoded in {views} views" if views > len(self.dataset.pictures) else ""),
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs",
@@ -156,7 +158,7 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
     outline = Outline(config, model, data, embedding_path(host, config))
     with collected(errors):
         start = find_start(host, config)
-        config = epochs_in_steps(config, sum(file.repeats for file in data.files), start)
+        config = epochs_in_steps(config, data.samples_per_epoch, start)
         last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
         _validate_steps(config, start, last)
         return replace(outline, config=config, start=start, last_step=last)
@@ -253,10 +255,10 @@ def _validate_prompts(host: Host, config: TrainConfig, dataset: Dataset, rows: i
 def prompts_of(dataset: Dataset, name: str) -> list[str]:
     """Every prompt that a picture may come with, before tags are varied, with the longest options of wildcards: line by line of
     the template, picture by picture."""
-    source = dataset.source
     return [
         source.prompt(line, name, picture.caption, longest)
         for picture in dataset.pictures
+        for source in [dataset.source_of(picture)]
         for line in source.template.lines
     ]
 
@@ -264,10 +266,10 @@ def prompts_of(dataset: Dataset, name: str) -> list[str]:
 def validate_rows_seen(dataset: Dataset, name: str, rows: int, seen: Sequence[int]) -> None:
     """Raises InvalidDataset, which names each picture of whose prompts one shows the model fewer than `rows` vectors of `name`;
     `seen` are the vectors that it sees of each of `prompts_of`."""
-    prompts, lines, faults = prompts_of(dataset, name), len(dataset.source.template.lines), []
-    for number, picture in enumerate(dataset.pictures):
-        of_it = range(number * lines, (number + 1) * lines)
-        lost = next((place for place in of_it if seen[place] < rows), None)
+    prompts, faults, end = prompts_of(dataset, name), [], 0
+    for picture in dataset.pictures:
+        begin, end = end, end + len(dataset.source_of(picture).template.lines)
+        lost = next((place for place in range(begin, end) if seen[place] < rows), None)
         if lost is not None:
             message = f"the model sees {seen[lost]} of the {rows} vectors of {name} in {prompts[lost]!r}"
             faults.append(Fault(picture.name, message, "shorten the caption, or move [name] to the front"))

@@ -164,15 +164,16 @@ class _Run:
 
     def draw_samples(self) -> list[Sample]:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
-        data, loss = self.config.data, self.config.loss
+        dataset, loss = self.plan.dataset, self.config.loss
         first, count = self.trainee.samples, self.config.images_per_update
         least, most = loss.timestep_min, min(loss.timestep_max, len(self.session.alphas_cumprod) - 1)
         timesteps = draw_timesteps(count, first, self.seed, most - least + 1, loss.stratified, least)
         samples = []
         for number, timestep in zip(range(first, first + count), timesteps, strict=True):
             index = self.picture_of(number)
+            data = dataset.source_of(dataset.pictures[index]).data
             picture = draw_view(self.cache[index], data.flip, self.seed, number)
-            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, self.seed, number)
+            prompt = sample_prompt(dataset, self.config.embedding.name, self.seed, number)
             latents = picture.draw(data.latent_sampling, self.seed, index, number)
             noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
             samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))

@@ -124,7 +124,7 @@ def test_the_users_own_templates_are_found_and_win_over_ours(tmp_path: Path, set
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "subject.txt").write_text("my [name]\n")
     plan = plan_training(ToyHost(tmp_path), settings(data__template="subject"))
-    assert plan.dataset.source.template.lines == ("my [name]",)
+    assert plan.dataset.sources[0].template.lines == ("my [name]",)
 
 
 def test_a_name_of_ordinary_words_is_a_line_of_the_plan_and_no_warning(

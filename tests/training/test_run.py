@@ -160,6 +160,23 @@ def test_flips_and_crops_are_the_same_after_a_resume(tmp_path: Path, settings: S
     assert not same(final_vectors(plain), final_vectors(whole))
 
 
+def test_several_folders_are_trained_and_resumed_as_one_each_by_its_settings(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.linear_gradient("L").resize((96, 64)).save(other / "x.png")
+    changes = {"data__more": f"{other}; repeats=4; template=none; flip=0.5; crops=2; fit=crop; latent_sampling=random"}
+    whole, host, control = ToyHost(tmp_path / "whole"), ToyHost(tmp_path / "halves"), Control()
+    events = run(whole, settings(**changes, optim__epochs=2))
+    plan = next(event for event in events if isinstance(event, Planned))
+    assert any(line.startswith("Pictures: 6 (9 an epoch") for line in plan.lines)
+    assert [event.step for event in events if isinstance(event, StepDone)] == list(range(1, 10))
+    run(host, settings(**changes, optim__epochs=2), control, stop_at(5, control))
+    run(host, settings(**changes, optim__epochs=2, embedding__resume=True))
+    assert same(final_vectors(host), final_vectors(whole))
+
+
 def test_a_mask_file_keeps_the_rest_of_its_picture_from_being_learned(
     tmp_path: Path, settings: Settings, pictures: Path
 ) -> None:

@@ -54,6 +54,8 @@ def read_txt2img(report: str) -> dict[str, Any]:
 
 SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Pictures and captions": (
+        ("data.more",),
+        ("data.repeats",),
         ("data.fit",),
         ("data.latent_sampling",),
         ("data.flip", "data.crops"),
