@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
+from lib_ti.config.folders import FolderLine, parse_folders, write_folders
 from lib_ti.config.options import build_config, flatten, walk_options
 from lib_ti.dataset.folder import files_beside, list_pictures
-from lib_ti.errors import Fault, InvalidConfig, InvalidDataset, TIError
+from lib_ti.errors import Fault, InvalidConfig, InvalidDataset, InvalidText, TIError
 
 Config = TypeVar("Config")
 
@@ -100,6 +101,7 @@ class Values:
         return {
             "data.folder": [*self.access.pictures, *own],
             "data.mask_folder": [*self.access.pictures, *own],
+            "data.more": [*self.access.pictures, *own],
             "data.template": [*own, *self.app.host.template_folders()],
             "save.folder": [embeddings],
             "save.log_folder": [*self._logs],
@@ -108,8 +110,32 @@ class Values:
             "other": own,
         }
 
+    def _place_lines(self, given: Any) -> Any:
+        """`data.more` with every path in full; what cannot be read is left for its own rules to refuse."""
+        if isinstance(given, list) and all(isinstance(line, str) for line in given):
+            given = "\n".join(given)
+        try:
+            lines = parse_folders(given) if isinstance(given, str) else []
+        except InvalidText:
+            return given
+        try:
+            placed = [self._place_line(line) for line in lines]
+        except InvalidConfig as error:
+            raise InvalidConfig([replace(fault, where="data.more") for fault in error.faults]) from None
+        if parse_folders(text := write_folders(placed)) != placed:
+            hint = "rename it without semicolons and quotes"
+            raise InvalidConfig([Fault("data.more", "a folder's name cannot be written in a line", hint)])
+        return text if lines else given
+
+    def _place_line(self, line: FolderLine) -> FolderLine:
+        places = {name: f"data.{name}" for name in line.settings if f"data.{name}" in self._roots}
+        settings = {name: str(self._place(path, line.settings[name])) for name, path in places.items()}
+        return FolderLine(str(self._place("data.folder", line.folder)), {**line.settings, **settings})
+
     def _place(self, path: str, given: Any) -> Any:
         """The path in full. What is no text is left for the settings' own rules to refuse."""
+        if path == "data.more":
+            return self._place_lines(given)
         if isinstance(given, (list, tuple)):
             return given
         text = "" if given is None else _bare(str(given))

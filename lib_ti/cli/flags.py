@@ -38,6 +38,8 @@ def add_flags(
         extra: dict[str, Any] = {"metavar": metavar}
         if kind is bool:
             extra = {"action": "store_const", "const": True}
+        if about.lines > 1:
+            extra["action"] = "append"
         group.add_argument(flag, dest=path, default=argparse.SUPPRESS, help=_help(kind, default, about), **extra)
 
 

@@ -19,11 +19,13 @@ from lib_ti.events import Failed, Warned
 
 FLAGS = {
     "--data": "data.folder",
+    "--more": "data.more",
     "--name": "embedding.name",
     "--vectors": "embedding.vectors",
     "--init": "embedding.init",
     "--lr": "optim.lr",
     "--steps": "optim.steps",
+    "--epochs": "optim.epochs",
     "--batch-size": "optim.batch_size",
     "--accumulation": "optim.accumulation",
     "--template": "data.template",

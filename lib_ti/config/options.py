@@ -23,6 +23,7 @@ class Option:
     choices: tuple[str, ...] = ()
     required: bool = False
     metavar: str = ""
+    lines: int = 1
 
 
 def option(
@@ -35,6 +36,7 @@ def option(
     choices: Sequence[str] = (),
     required: bool = False,
     metavar: str = "",
+    lines: int = 1,
 ) -> Any:
     """A field of a config: its default, and all that faces show and `build_config` validates.
 
@@ -46,6 +48,7 @@ def option(
         choices: The only texts that may be given.
         required: Whether a text may not be empty.
         metavar: What stands for its value on the command line, if not the field's own name.
+        lines: How many lines of a text its field shows. Of more than one, each may also be given by itself, as in a list.
 
     Returns:
         A dataclass field; typed Any, as that of `dataclasses.field` is, so that it fits every annotation.
@@ -55,7 +58,7 @@ def option(
         ... class OptimizerPart:
         ...     batch_size: int = option(1, "Batch size", "Pictures in a batch.", minimum=1)
     """
-    about = Option(label, help, minimum, maximum, tuple(choices), required, metavar)
+    about = Option(label, help, minimum, maximum, tuple(choices), required, metavar, lines)
     return field(default=default, metadata={"option": about})
 
 
@@ -143,7 +146,8 @@ def build_config(config: type[Config], values: Mapping[str, Any]) -> Config:
             continue
         kind, _, about = known[path]
         try:
-            clean[path] = _read(kind, raw)
+            lines = about.lines > 1 and isinstance(raw, list) and all(isinstance(line, str) for line in raw)
+            clean[path] = "\n".join(raw) if lines else _read(kind, raw)
         except ValueError as error:
             faults.append(Fault(path, str(error)))
             continue

@@ -1,15 +1,17 @@
 """Every setting of a training run. Labels are those of A1111's Train tab where it has the field."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lib_ti.config.options import LARGEST_SEED, option
+from lib_ti.config.folders import parse_folders
+from lib_ti.config.options import LARGEST_SEED, build_config, config_values, option
 from lib_ti.config.schedule import Schedule, parse_schedule
-from lib_ti.errors import Fault, InvalidText
+from lib_ti.errors import Fault, InvalidConfig, InvalidText
 
 FITS = ("buckets", "crop", "squash", "variable")
 LATENT_SAMPLINGS = ("once", "deterministic", "random")
 CLIP_MODES = ("disabled", "value", "norm")
 WEIGHTINGS = ("none", "balanced", "min_snr", "debiased")
+PREDICTIONS = ("auto", "epsilon", "v_prediction")
 FORMATS = ("safetensors", "pt")
 OPTIMIZERS = ("adamw", "normalised", "prodigy")
 LENGTHS = ("free", "cap")
@@ -52,6 +54,20 @@ class DataPart:
         "Dataset directory",
         "Folder of training pictures, with captions in .txt or .caption files or in their names.",
         required=True,
+    )
+    more: str = option(
+        "",
+        "Further dataset directories",
+        "One a line, with those of these settings in which it differs: FOLDER; repeats=3; template=style; flip=0.5.",
+        metavar="FOLDER",
+        lines=3,
+    )
+    repeats: int = option(
+        1,
+        "Repeats",
+        "So often each picture comes in an epoch, times what its folder's name says (100_sks woman).",
+        minimum=1,
+        maximum=1000,
     )
     template: str = option(
         "style_filewords",
@@ -124,6 +140,28 @@ class DataPart:
         False, "Wildcards", "{red|blue} in a caption or template is one of them, drawn anew each time."
     )
 
+    def folders(self) -> tuple["DataPart", ...]:
+        """One for each folder: of `more`, each has the settings of the first, but for repeats, masks and what its line says.
+
+        Raises InvalidConfig, at `data.more`.
+        """
+        first, found, faults = replace(self, more=""), [replace(self, more="")], []
+        try:
+            lines = parse_folders(self.more)
+        except InvalidText as error:
+            raise InvalidConfig([Fault("data.more", str(error))]) from None
+        for line in lines:
+            values = {**config_values(first), "repeats": 1, "mask_folder": "", **line.settings, "folder": line.folder}
+            try:
+                found.append(build_config(DataPart, values))
+            except InvalidConfig as error:
+                faults += [
+                    replace(one, where="data.more", message=f"{line.folder}: {one}", hint="") for one in error.faults
+                ]
+        if faults:
+            raise InvalidConfig(faults)
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class OptimizerPart:
@@ -156,6 +194,12 @@ class OptimizerPart:
     )
     steps: int = option(
         100000, "Max steps", "Train until this many updates, counted over all runs of the embedding.", minimum=1
+    )
+    epochs: int = option(
+        0,
+        "Epochs",
+        "Above 0, in place of max steps: so often all pictures with their repeats are gone through.",
+        minimum=0,
     )
     batch_size: int = option(1, "Batch size", "Pictures in a batch.", minimum=1)
     accumulation: int = option(1, "Gradient accumulation steps", "Batches in an update.", minimum=1)
@@ -201,6 +245,18 @@ class LossPart:
     stratified: bool = option(
         False, "Stratified timesteps", "Spread the timesteps of an update evenly instead of drawing each alone."
     )
+    timestep_min: int = option(
+        0, "Least timestep", "None below is drawn; 0 is the least noise.", minimum=0, maximum=999
+    )
+    timestep_max: int = option(
+        999, "Greatest timestep", "None above is drawn; 999 is nothing but noise.", minimum=0, maximum=999
+    )
+    prediction: str = option(
+        "auto",
+        "Prediction type",
+        "What the model is taken to predict in training; auto goes by the checkpoint, as previews always do.",
+        choices=PREDICTIONS,
+    )
 
 
 @dataclass(frozen=True)
@@ -236,6 +292,12 @@ class SavePart:
         500,
         "Save a copy of embedding to log directory every N steps, 0 to disable",
         "Steps between copies; the run can be resumed from each.",
+        minimum=0,
+    )
+    keep: int = option(
+        0,
+        "Keep the last N copies, 0 for all",
+        "Older ones that this run wrote in their turn are deleted; what Save now writes stays.",
         minimum=0,
     )
     folder: str = option("", "Embeddings directory", "Where the embedding goes; empty is the host's own folder.")
@@ -377,6 +439,15 @@ class TrainConfig:
             )
         if bool(self.data.width) != bool(self.data.height):
             faults.append(Fault("data.height", "give both width and height, or leave both at 0"))
+        try:
+            further = self.data.folders()[1:]
+        except InvalidConfig as error:
+            faults += error.faults
+        else:
+            odd = [one.folder for one in further if bool(one.width) != bool(one.height)]
+            faults += [Fault("data.more", f"{folder}: give both width and height, or neither") for folder in odd]
+        if self.loss.timestep_min > self.loss.timestep_max:
+            faults.append(Fault("loss.timestep_max", f"is below the least timestep of {self.loss.timestep_min}"))
         return faults
 
 

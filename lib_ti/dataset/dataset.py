@@ -22,7 +22,8 @@ from lib_ti.dataset.wildcards import Choose, expand
 @dataclass(frozen=True)
 class Picture:
     """One training picture. `name` is its path inside the folder; `has_alpha` tells that a pixel of it is not opaque; `mask` is
-    the file that says which parts of it count; `crops` are those of it to be trained on, most often `fit` alone."""
+    the file that says which parts of it count; `crops` are those of it to be trained on, most often `fit` alone;
+    `source` is the number of its folder in the data set."""
 
     path: Path
     name: str
@@ -32,6 +33,7 @@ class Picture:
     has_alpha: bool
     mask: Path | None = None
     crops: tuple[Fit, ...] = ()
+    source: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,24 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures in the order of their names. `fingerprint` changes with anything that would change the training."""
+    """Pictures folder by folder, in the order of their names. `fingerprint` changes with anything that would change the training."""
 
     pictures: tuple[Picture, ...]
-    source: Source
+    sources: tuple[Source, ...]
     warnings: tuple[str, ...]
     fingerprint: str
+
+    def source_of(self, picture: Picture) -> Source:
+        return self.sources[picture.source]
 
     @property
     def repeats(self) -> tuple[int, ...]:
         return tuple(picture.repeats for picture in self.pictures)
+
+    @property
+    def views(self) -> int:
+        """How many pictures are encoded: crops, and mirrored ones where any sample is."""
+        return sum(len(one.crops) * (2 if self.source_of(one).data.flip else 1) for one in self.pictures)
 
     @property
     def samples_per_epoch(self) -> int:
@@ -91,17 +101,22 @@ def buckets(dataset: Dataset) -> dict[Size, int]:
     return dict(Counter(picture.fit.target for picture in dataset.pictures).most_common())
 
 
-def fingerprint(template: Template, pictures: Sequence[Picture]) -> str:
-    """A hash of names, file sizes, captions, repeats, fits, masks and the template's prompts; not of where the folder lies."""
+def fingerprint(templates: Sequence[Template], pictures: Sequence[Picture]) -> str:
+    """A hash of names, file sizes, captions, repeats, fits, masks and the templates' prompts; not of where the folders lie."""
     rows = [
         (
             *(picture.name, picture.path.stat().st_size, picture.caption, picture.repeats, picture.has_alpha),
             *(picture.fit.original, picture.fit.resize_to, picture.fit.crop_box),
             *((picture.mask.name, picture.mask.stat().st_size) if picture.mask else ()),
+            *([picture.source] if picture.source else []),
         )
         for picture in pictures
     ]
-    return blake2b(json.dumps([template.lines, rows]).encode("ascii"), digest_size=16).hexdigest()
+    lines = [template.lines for template in templates]
+    # Of one folder, as it was before there could be more: runs go on by it.
+    return blake2b(
+        json.dumps([lines[0] if len(lines) == 1 else lines, rows]).encode("ascii"), digest_size=16
+    ).hexdigest()
 
 
 def sample_order(repeats: Sequence[int], seed: int) -> Callable[[int], int]:
@@ -122,7 +137,8 @@ def sample_order(repeats: Sequence[int], seed: int) -> Callable[[int], int]:
 def sample_prompt(dataset: Dataset, name: str, seed: int, n: int) -> str:
     """The prompt of sample `n`: its picture's caption with the tags varied, in a template line drawn for this sample alone."""
     picture = dataset.pictures[sample_order(dataset.repeats, seed)(n)]
-    source, data = dataset.source, dataset.source.data
+    source = dataset.source_of(picture)
+    data = source.data
     rng, wild = chance(seed, "prompt", n), chance(seed, "wildcards", n)
     line = source.template.lines[rng.randrange(len(source.template.lines))]
     return source.prompt(

@@ -1,4 +1,4 @@
-"""A folder of training pictures, validated: every fault of every file is found at once, before any model work."""
+"""The folders of training pictures, validated: every fault of every file is found at once, before any model work."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
 from lib_ti.dataset.caption import caption_files, caption_from_name, find_caption, pick_words, split_tags
 from lib_ti.dataset.dataset import Dataset, Picture, Source, fingerprint
-from lib_ti.dataset.folder import PictureFile, list_pictures, typed_path
+from lib_ti.dataset.folder import MAX_REPEATS, PictureFile, list_pictures, typed_path
 from lib_ti.dataset.mask import find_masks
 from lib_ti.dataset.picture import load_image, load_mask, place_weights
 from lib_ti.dataset.template import FIELD, Template, find_template, load_template, plain_marks
@@ -28,23 +28,42 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What is known of a data set before a picture is opened, for the training of `name`; `faults` is all that is wrong so far.
+class FolderListing:
+    """What is known of a folder before a picture is opened, by its settings `data`; `faults` is all that is wrong so far.
 
-    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple. For each of `files`, `words` has those that its
-    name gives, and `masks` its mask; `lost` are the names of masks that belong to none.
+    For each of `files`, `words` has those that its name gives, and `masks` its mask; `lost` are the names of masks that belong to
+    none. `label` is what a further folder of a data set is called, "" for the first.
     """
 
     data: DataPart
-    name: str
-    model_size: int
-    pixel_multiple: int
+    label: str
     template: Template | None
     files: tuple[PictureFile, ...]
     words: tuple[str, ...]
     masks: tuple[Path | None, ...]
-    lost: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    lost: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is known of a data set before a picture is opened, for the training of `name`.
+
+    `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple.
+    """
+
+    folders: tuple[FolderListing, ...]
+    name: str
+    model_size: int
+    pixel_multiple: int
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return tuple(fault for folder in self.folders for fault in folder.faults)
+
+    @property
+    def samples_per_epoch(self) -> int:
+        return sum(file.repeats for folder in self.folders for file in folder.files)
 
     def validate(self) -> None:
         """Raises InvalidDataset with all faults."""
@@ -68,22 +87,24 @@ def list_dataset(
     data: DataPart, name: str, model_size: int, pixel_multiple: int, template_folders: Sequence[Path] = ()
 ) -> Listing:
     """Quick: no picture is opened. `template_folders` are looked through before our own."""
+    first, *further = data.folders()
+    listed = [_list_folder(first, "", pixel_multiple, template_folders)]
+    for part in further:
+        listed.append(_list_folder(part, typed_path(part.folder).name or part.folder, pixel_multiple, template_folders))
+    return Listing(tuple(listed), name, model_size, pixel_multiple)
+
+
+def _list_folder(data: DataPart, label: str, pixel_multiple: int, template_folders: Sequence[Path]) -> FolderListing:
     faults = _side_faults(data, pixel_multiple)
     template: Template | None = None
     with _collect(faults):
         template = load_template(find_template(data.template, template_folders))
-    if data.wildcards:
-        lines = [(FIELD, line) for line in template.lines] if template else []
-        for where, text in (
-            *lines,
-            ("data.caption_prefix", data.caption_prefix),
-            ("data.caption_suffix", data.caption_suffix),
-        ):
-            with _collect(faults):
-                _validate_braces(text, where)
+    if data.wildcards and (odd := _brace_faults(data, template)):
+        faults += odd
+        template = None  # no prompt can be made
     files: list[PictureFile] = []
     with _collect(faults):
-        files = list_pictures(typed_path(data.folder))
+        files = [_repeated(file, data.repeats, label) for file in list_pictures(typed_path(data.folder))]
     stems = [file.path.stem for file in files]
     words = list(map(caption_from_name, stems))
     if data.word_regex:
@@ -93,51 +114,74 @@ def list_dataset(
     lost: list[str] = []
     with _collect(faults):
         masks, lost = find_masks(files, data)
-    listed = tuple(files), tuple(words), tuple(masks), tuple(lost), tuple(faults)
-    return Listing(data, name, model_size, pixel_multiple, template, *listed)
+    told = tuple(_of_folder(label, fault) for fault in faults)
+    return FolderListing(data, label, template, tuple(files), tuple(words), tuple(masks), tuple(lost), told)
+
+
+def _repeated(file: PictureFile, repeats: int, label: str) -> PictureFile:
+    if file.repeats * repeats > MAX_REPEATS:
+        hint = f"the folder's name says {file.repeats}, and the setting {repeats}"
+        raise InvalidDataset([Fault("data.repeats", f"more than {MAX_REPEATS} repeats", hint)])
+    return replace(file, name=f"{label}/{file.name}" if label else file.name, repeats=file.repeats * repeats)
+
+
+def _of_folder(label: str, fault: Fault) -> Fault:
+    """A fault of a setting, of a further folder at the field that has its line."""
+    if not label or not fault.where.startswith("data."):
+        return fault
+    return replace(fault, where="data.more", message=f"{label}, {fault.where.removeprefix('data.')}: {fault.message}")
 
 
 def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset:
     """Read each caption, and decode each picture once to see that it can be; `progress(done, total)` is called after each.
 
-    Raises InvalidDataset with all faults: those of settings by their field, those of files by their name in the folder.
+    Raises InvalidDataset with all faults: those of settings by their field, those of files by their name in the data set.
     """
-    data, name, template, faults = listing.data, listing.name, listing.template, list(listing.faults)
-    pictures = []
-    for done, one in enumerate(zip(listing.files, listing.words, listing.masks, strict=True), 1):
-        found = _scan_picture(listing, *one, faults)
-        pictures += [found] if found else []
-        if progress:
-            progress(done, len(listing.files))
-    if template and not any(fault.where.startswith("data.") for fault in faults):
-        faults += placeholder_faults(Source(template, data), pictures, name)
-    if faults or template is None:
+    faults, pictures, sources, warnings = list(listing.faults), [], [], []
+    total, done = sum(len(folder.files) for folder in listing.folders), 0
+    for number, folder in enumerate(listing.folders):
+        found = []
+        for one in zip(folder.files, folder.words, folder.masks, strict=True):
+            picture = _scan_picture(listing, folder, *one, faults)
+            found += [replace(picture, source=number)] if picture else []
+            done += 1
+            if progress:
+                progress(done, total)
+        pictures += found
+        if folder.template:
+            source = Source(folder.template, folder.data)
+            sources.append(source)
+            faults += [_of_folder(folder.label, fault) for fault in placeholder_faults(source, found, listing.name)]
+            told = (*advice(source, found, listing.name), *mask_advice(found, folder.lost))
+            begin = f"{folder.label}/" if folder.label else ""  # of a picture's name, which tells its folder
+            warnings += [text if text.startswith(begin) else f"{folder.label}: {text}" for text in told]
+    if faults or len(sources) < len(listing.folders):
         raise InvalidDataset(faults)
-    source = Source(template, data)
-    warnings = (*advice(source, pictures, name), *mask_advice(pictures, listing.lost))
-    return Dataset(tuple(pictures), source, warnings, fingerprint(template, pictures))
+    sums = fingerprint([source.template for source in sources], pictures)
+    return Dataset(tuple(pictures), tuple(sources), tuple(warnings), sums)
 
 
 def _scan_picture(
-    listing: Listing, file: PictureFile, words: str, mask: Path | None, faults: list[Fault]
+    listing: Listing, folder: FolderListing, file: PictureFile, words: str, mask: Path | None, faults: list[Fault]
 ) -> Picture | None:
     """The picture, or None with its faults added to `faults`."""
     caption = found = None
     with _collect(faults, file):
         caption = plain_marks(find_caption(file.path, file.class_words or words))
-        if listing.data.wildcards:
+        if folder.data.wildcards:
             _validate_braces(caption, str(next(iter(caption_files(file.path)), file.path)))
     with _collect(faults, file):
-        found = _validate_picture(file.path, mask, listing)
+        found = _validate_picture(file.path, mask, folder.data, listing)
     if caption is None or found is None:
         return None
     fit, has_alpha, crops = found
     return Picture(file.path, file.name, caption, file.repeats, fit, has_alpha, mask, crops)
 
 
-def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[Fit, bool, tuple[Fit, ...]]:
+def _validate_picture(
+    path: Path, mask: Path | None, data: DataPart, listing: Listing
+) -> tuple[Fit, bool, tuple[Fit, ...]]:
     """How the picture will be fitted, whether parts of it are transparent, and the crops to train on: those where any of it counts."""
-    data = listing.data
     width, height = data.width or listing.model_size, data.height or listing.model_size
     image = load_image(path)
     fit = fit_picture(image.size, data.fit, width, height, bucket_step(listing.model_size, listing.pixel_multiple))
@@ -159,6 +203,17 @@ def _validate_picture(path: Path, mask: Path | None, listing: Listing) -> tuple[
 
 def _counts(weights: Image.Image | None) -> bool:
     return weights is None or weights.getextrema()[1] != 0
+
+
+def _brace_faults(data: DataPart, template: Template | None) -> list[Fault]:
+    """Of the texts around captions; captions have their own."""
+    texts = [(FIELD, line) for line in template.lines] if template else []
+    texts += [("data.caption_prefix", data.caption_prefix), ("data.caption_suffix", data.caption_suffix)]
+    faults: list[Fault] = []
+    for where, text in texts:
+        with _collect(faults):
+            _validate_braces(text, where)
+    return faults
 
 
 def _validate_braces(text: str, where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,8 @@ def settings_of(plan: Plan) -> dict[str, object]:
 
 
 class Keeper:
-    """Writes what has been learned. `sync` is called before a state is written, for the logs that it goes on after."""
+    """Writes what has been learned. `sync` is called before a state is written, for the logs that it goes on after;
+    in `warnings(what)` a fault is told, and the run goes on."""
 
     def __init__(
         self,
@@ -38,9 +39,12 @@ class Keeper:
         token_tables: Mapping[str, str],
         emit: Emit,
         sync: Callable[[], None],
+        warnings: Callable[[str], AbstractContextManager[None]],
     ) -> None:
         self.plan, self.trainee, self.measurer, self.emit, self.sync = plan, trainee, measurer, emit, sync
         self.config, self.folder, self.token_tables = plan.config, plan.start.folder, token_tables
+        self.warnings = warnings
+        self._copies: list[int] = []  # their steps: those that this run wrote in their turn, and that are still there
 
     def embedding(self, best: bool = False) -> Embedding:
         """Of the vectors as they are, or of the best that were measured."""
@@ -84,6 +88,22 @@ class Keeper:
         self.sync()
         self.save(self.embedding(), copy, self.folder.state(self.trainee.step))
         self.emit(Saved(self.trainee.step, copy, "copy"))
+
+    def save_due(self) -> None:
+        """A copy in its turn, for which an older one may go."""
+        self.save_copy()
+        self._copies.append(self.trainee.step)
+        while 0 < self.config.save.keep < len(self._copies):
+            step = self._copies.pop(0)
+            copy = self.folder.copy(step, self.plan.path.suffix)
+            with self.warnings("Deleting an old copy"):
+                for path in (copy, optim_path(copy), self.folder.state(step)):
+                    path.unlink(missing_ok=True)
+
+    def save_asked(self) -> None:
+        """A copy that somebody asked for. It stays, whatever was written for it before."""
+        self.save_copy()
+        self._copies = [step for step in self._copies if step != self.trainee.step]
 
     def save_embedding(self) -> None:
         """Into its place: of the best vectors where that is asked for; the last ones then stay as a copy."""

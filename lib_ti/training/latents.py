@@ -50,12 +50,10 @@ def draw_view(views: Views, flip: float, seed: int, sample: int) -> CachedPictur
 
 def cache_latents(session: TrainingSession, dataset: Dataset, progress: Callable[[int, int], None]) -> list[Views]:
     """Encode every picture, one view at a time: the image encoder's memory is the run's peak on small devices."""
-    data = dataset.source.data
-    total = sum(len(picture.crops) for picture in dataset.pictures) * (2 if data.flip else 1)
     cached: list[Views] = []
-    done = 0
+    done, total = 0, dataset.views
     for picture in dataset.pictures:
-        crops = []
+        crops, data = [], dataset.source_of(picture).data
         for fit in picture.crops:
             loaded = load_picture(picture.path, fit, data.alpha_weight, picture.mask)
             views = []

@@ -7,13 +7,14 @@ them, and knows when the run may end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil, isfinite
 
 import torch
 import torch.nn.functional as F
 
 from lib_ti.chance import chance, shuffled
-from lib_ti.config.train import LossPart, MeasurePart, TrainConfig
+from lib_ti.config.train import MeasurePart, TrainConfig
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.errors import TrainingFailed
 from lib_ti.host import PictureSize, TrainingSession
@@ -27,7 +28,6 @@ SHARE = 0.05
 ENOUGH, EACH, MOST = 16, 8, 8
 """From so many pictures on, one of each so many is held out, at most so many."""
 CONTEXT = "in a red room with a wooden table beside the window"
-_SCORE = LossPart(weighting="debiased")
 
 
 def steps_between(part: MeasurePart, images_per_update: int) -> int:
@@ -65,19 +65,16 @@ class Measurer:
         steps: int,
         goes_on: bool = False,
     ) -> None:
-        part, name = config.measure, config.embedding.name
+        part = config.measure
         self.every = steps_between(part, config.images_per_update)
         self.ends = config.schedule.ends(0, steps) if part.end else []
         self.on = bool(self.every or self.ends)
         self.measured: list[Measurement] = list(state.measured)
         self.best: Mapping[str, torch.Tensor] = state.best
+        self._score = replace(config.loss, weighting="debiased")
         self._before = len(self.measured) if goes_on else 0
         self._least, self._at_once = part.gain, config.optim.micro_batch or config.optim.batch_size
-        self.samples = (
-            _fixed_samples(dataset, cache, name, state.seed, part.samples, config.data.latent_sampling)
-            if self.on
-            else []
-        )
+        self.samples = _fixed_samples(dataset, cache, config, state.seed) if self.on else []
 
     @property
     def settled(self) -> bool:
@@ -96,7 +93,7 @@ class Measurer:
 
         Raises TrainingFailed where the model answers with what is no number.
         """
-        found = losses_of(session, vectors, self.samples, self._at_once, _SCORE)
+        found = losses_of(session, vectors, self.samples, self._at_once, self._score)
         one = Measurement(step, float(found.loss), float(found.weighted))
         if not (isfinite(one.loss) and isfinite(one.score)):
             raise TrainingFailed(
@@ -108,21 +105,24 @@ class Measurer:
         return one
 
 
-def _fixed_samples(
-    dataset: Dataset, cache: Sequence[Views], name: str, seed: int, count: int, sampling: str
-) -> list[Sample]:
+def _fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int) -> list[Sample]:
     """One sample at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all."""
     held = [n for n, picture in enumerate(dataset.pictures) if not picture.repeats]
     pictures = held or list(range(len(dataset.pictures)))
+    sampling = "deterministic" if config.data.latent_sampling == "deterministic" else "once"
+    loss, count = config.loss, config.measure.samples
     samples = []
     for number in range(count):
         index = pictures[number % len(pictures)]
         picture, view = dataset.pictures[index], cache[index][0][0]
-        source = dataset.source
-        prompt = source.prompt(source.template.lines[0], name, picture.caption, choose=lambda options: options[0])
-        latents = view.draw("deterministic" if sampling == "deterministic" else "once", seed, index, 0)
+        source = dataset.source_of(picture)
+        prompt = source.prompt(
+            source.template.lines[0], config.embedding.name, picture.caption, choose=lambda options: options[0]
+        )
+        latents = view.draw(sampling, seed, index, 0)
         noise = draw_noise(latents.shape, 0.0, "measure", seed, number)
-        samples.append(Sample(prompt, view.size, latents, noise, int((number + 0.5) / count * 1000), view.mask))
+        timestep = loss.timestep_min + int((number + 0.5) / count * (loss.timestep_max - loss.timestep_min + 1))
+        samples.append(Sample(prompt, view.size, latents, noise, timestep, view.mask))
     return samples
 
 

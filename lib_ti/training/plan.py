@@ -78,13 +78,15 @@ class Plan:
         """The plan for people."""
         optim, updates = self.config.optim, self.last_step - self.first_step
         epochs = updates * self.config.images_per_update / self.dataset.samples_per_epoch
+        views = self.dataset.views
         masks = sum(picture.mask is not None for picture in self.dataset.pictures)
         shapes = ", ".join(f"{width}x{height}: {count}" for (width, height), count in self.buckets.items())
         return (
             f"Model: {self.model.name} ({self.model.family}, {self.model.prediction_type})",
             f"Start: {self.start.words}",
             f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
-            + (f", {masks} with a mask" if masks else ""),
+            + (f", {masks} with a mask" if masks else "")
+            + (f", encoded in {views} views" if views > len(self.dataset.pictures) else ""),
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs{self._end_in_words()}",
@@ -175,10 +177,21 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
     outline = Outline(config, model, data, embedding_path(host, config))
     with collected(errors):
         start = find_start(host, config)
+        config = epochs_in_steps(config, data.samples_per_epoch, start)
         last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
         _validate_steps(config, start, last)
-        return replace(outline, start=start, last_step=last)
+        return replace(outline, config=config, start=start, last_step=last)
     return outline
+
+
+def epochs_in_steps(config: TrainConfig, samples_per_epoch: int, start: Start) -> TrainConfig:
+    """With max steps so that the epochs are full, where epochs are asked for; they count over all runs of the embedding."""
+    optim, state = config.optim, start.state
+    if not optim.epochs or not samples_per_epoch:
+        return config
+    missing = max(0, optim.epochs * samples_per_epoch - state.samples)
+    steps = state.step + ceil(missing / config.images_per_update)
+    return replace(config, optim=replace(optim, steps=max(1, steps)))
 
 
 def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, prompts_seen: bool) -> Plan:
@@ -191,6 +204,11 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
     if last < config.optim.steps:
         warnings.append(
             f"The learning rate ends at step {last}, before max steps ({config.optim.steps}): so does training."
+        )
+    wanted = config.loss.prediction
+    if wanted not in ("auto", model.prediction_type):
+        warnings.append(
+            f"It is trained as if the model predicted {wanted}, and it is taken for one of {model.prediction_type}: so are previews."
         )
     warnings += rate_warnings(host, config, start.state.step, last)
     shapes = buckets(dataset)
@@ -246,6 +264,8 @@ def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:
     if config.optim.steps <= first:
         hint = f"{first} updates are done: set more than that, or overwrite to start anew"
         fault = Fault("optim.steps", f"{config.optim.steps} steps leave nothing to train", hint)
+        if config.optim.epochs:
+            fault = Fault("optim.epochs", f"{config.optim.epochs} epochs leave nothing to train", hint)
         raise NothingLeft([fault]) if config.embedding.resume else InvalidConfig([fault])
     hint = f"{first} updates are done and the last stage ends at {last}"
     fault = Fault("optim.lr", "the schedule lies wholly in the past", hint)
@@ -263,10 +283,10 @@ def _validate_prompts(host: Host, config: TrainConfig, dataset: Dataset, rows: i
 def prompts_of(dataset: Dataset, name: str) -> list[str]:
     """Every prompt that a picture may come with, before tags are varied, with the longest options of wildcards: line by line of
     the template, picture by picture."""
-    source = dataset.source
     return [
         source.prompt(line, name, picture.caption, longest)
         for picture in dataset.pictures
+        for source in [dataset.source_of(picture)]
         for line in source.template.lines
     ]
 
@@ -274,10 +294,10 @@ def prompts_of(dataset: Dataset, name: str) -> list[str]:
 def validate_rows_seen(dataset: Dataset, name: str, rows: int, seen: Sequence[int]) -> None:
     """Raises InvalidDataset, which names each picture of whose prompts one shows the model fewer than `rows` vectors of `name`;
     `seen` are the vectors that it sees of each of `prompts_of`."""
-    prompts, lines, faults = prompts_of(dataset, name), len(dataset.source.template.lines), []
-    for number, picture in enumerate(dataset.pictures):
-        of_it = range(number * lines, (number + 1) * lines)
-        lost = next((place for place in of_it if seen[place] < rows), None)
+    prompts, faults, end = prompts_of(dataset, name), [], 0
+    for picture in dataset.pictures:
+        begin, end = end, end + len(dataset.source_of(picture).template.lines)
+        lost = next((place for place in range(begin, end) if seen[place] < rows), None)
         if lost is not None:
             message = f"the model sees {seen[lost]} of the {rows} vectors of {name} in {prompts[lost]!r}"
             faults.append(Fault(picture.name, message, "shorten the caption, or move [name] to the front"))

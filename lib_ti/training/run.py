@@ -174,8 +174,8 @@ class _Run:
         self.measurer = Measurer(
             self.config, plan.dataset, self.cache, start.state, plan.last_step, goes_on=start.saved
         )
-        kept = (plan, self.trainee, self.measurer, self.token_tables, self.emit, self.sync_losses)
-        self.keeper = Keeper(*kept)
+        kept = (plan, self.trainee, self.measurer, self.token_tables, self.emit)
+        self.keeper = Keeper(*kept, self.sync_losses, self.warnings)
         if self.config.preview.every and self.trainee.step == 0:
             self.preview()
         if self.measurer.is_due(self.trainee.step):
@@ -191,14 +191,16 @@ class _Run:
 
     def draw_samples(self) -> list[Sample]:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
-        data, loss = self.config.data, self.config.loss
+        dataset, loss = self.plan.dataset, self.config.loss
         first, count = self.trainee.samples, self.config.images_per_update
-        timesteps = draw_timesteps(count, first, self.seed, len(self.session.alphas_cumprod), loss.stratified)
+        least, most = loss.timestep_min, min(loss.timestep_max, len(self.session.alphas_cumprod) - 1)
+        timesteps = draw_timesteps(count, first, self.seed, most - least + 1, loss.stratified, least)
         samples = []
         for number, timestep in zip(range(first, first + count), timesteps, strict=True):
             index = self.picture_of(number)
+            data = dataset.source_of(dataset.pictures[index]).data
             picture = draw_view(self.cache[index], data.flip, self.seed, number)
-            prompt = sample_prompt(self.plan.dataset, self.config.embedding.name, self.seed, number)
+            prompt = sample_prompt(dataset, self.config.embedding.name, self.seed, number)
             latents = picture.draw(data.latent_sampling, self.seed, index, number)
             noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
             samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))
@@ -262,7 +264,7 @@ class _Run:
         step = self.trainee.step
         if self.measurer.is_due(step):
             self.measure()
-        if _due(step, self.config.save.every) and self.keep_trying(self.keeper.save_copy):
+        if _due(step, self.config.save.every) and self.keep_trying(self.keeper.save_due):
             return  # stopped for want of room, and the host has its model again
         if _due(step, self.config.preview.every):
             self.preview()
@@ -342,7 +344,7 @@ class _Run:
     def save_asked(self) -> None:
         """A copy that somebody asked for, who is there to ask again."""
         with self.warnings("The copy"):
-            self.keeper.save_copy()
+            self.keeper.save_asked()
 
     def measure(self) -> None:
         step, part = self.trainee.step, self.config.measure

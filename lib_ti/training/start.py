@@ -221,7 +221,7 @@ def _other_settings_warnings(state: RunState, config: TrainConfig) -> list[str]:
     return warnings
 
 
-_HARMLESS = ("data.folder", "optim.steps", "optim.micro_batch")
+_HARMLESS = ("data.folder", "optim.steps", "optim.epochs", "optim.micro_batch")
 """What may change between two halves of a run: the fingerprint tells whether the pictures are others."""
 
 

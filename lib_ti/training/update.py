@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -159,11 +159,12 @@ def batch_error(
     alpha = session.alphas_cumprod[timesteps].to(device)
     model_pred = session.predict(add_noise(latents, noise, alpha), timesteps.to(device), conditioning)
     # In float32, whatever the UNet computes in: the square of a small error is nothing in float16.
-    error = (model_pred.float() - prediction_target(latents, noise, alpha, session.prediction_type)).square()
+    kind = session.prediction_type if loss.prediction == "auto" else cast(PredictionType, loss.prediction)
+    error = (model_pred.float() - prediction_target(latents, noise, alpha, kind)).square()
     if any(sample.mask is not None for sample in batch):
         even = torch.ones_like(error[0, :1])
         error = error * torch.stack([even if sample.mask is None else sample.mask.to(device) for sample in batch])
-    return error.mean((1, 2, 3)), loss_weight(alpha, session.prediction_type, loss)
+    return error.mean((1, 2, 3)), loss_weight(alpha, kind, loss)
 
 
 def _through_text_encoder(
@@ -199,8 +200,8 @@ def draw_noise(shape: torch.Size, offset: float, *counters: int | str) -> torch.
     return noise
 
 
-def draw_timesteps(count: int, first: int, seed: int, steps: int, stratified: bool) -> list[int]:
-    """Timesteps 0 .. steps - 1 of samples `first` .. `first + count - 1`.
+def draw_timesteps(count: int, first: int, seed: int, steps: int, stratified: bool, least: int = 0) -> list[int]:
+    """Timesteps `least` .. `least + steps - 1` of samples `first` .. `first + count - 1`.
 
     Uniform; stratified cuts the range into `count` equal strata and gives each sample of the update one of its own.
     """
@@ -211,7 +212,7 @@ def draw_timesteps(count: int, first: int, seed: int, steps: int, stratified: bo
     if stratified:
         strata = torch.randperm(count, generator=generator("strata", seed, first)).tolist()
         draws = [(stratum + draw) / count for stratum, draw in zip(strata, draws, strict=True)]
-    return [min(int(draw * steps), steps - 1) for draw in draws]
+    return [least + min(int(draw * steps), steps - 1) for draw in draws]
 
 
 def add_noise(latents: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,7 @@ class Form:
         value = self._defaults.get(path, default)
         with gr.Column(min_width=min_width, elem_classes=[ids.FIELD]):
             self.components[path] = _widget(
-                kind, value, about, self._choices.get(path, ()), ids.field_id(self.panel, path), lines
+                kind, value, about, self._choices.get(path, ()), ids.field_id(self.panel, path), max(lines, about.lines)
             )
             self.faults[path] = compat.html(visible=False, elem_id=ids.fault_id(self.panel, path))
         return self.components[path]

@@ -227,6 +227,38 @@ def test_a_picture_whose_name_is_no_text_is_told(post: Ask, settings: dict[str, 
     assert wheres(answer) == {"x?.png"}
 
 
+def test_further_folders_and_what_their_lines_name_lie_where_they_may(
+    post: Ask, settings: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    def told(more: Any) -> tuple[int, Any]:
+        data = {**settings["data"], "more": more}
+        answer = post("train/preflight", {**settings, "data": data})
+        return answer.status_code, answer.json()
+
+    (pictures / "more").mkdir()
+    (pictures / "more" / "x.png").write_bytes(next(pictures.glob("*.png")).read_bytes())
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "own.txt").write_text("a secret of [name]")
+    (tmp_path / "secret" / "x.png").write_bytes(next(pictures.glob("*.png")).read_bytes())
+    for good in ([f"{pictures}/more; repeats=3"], f"{pictures}/more;mask_folder={pictures}/more;template=none"):
+        status, answer = told(good)
+        assert status == 200, answer
+    bad = [
+        *(f"{tmp_path}/secret", f'"{tmp_path}/secret"', f"{pictures}/more/../../secret", "~/secret"),
+        *(
+            f"{pictures}/more; {name}={tmp_path}/secret"
+            for name in ("mask_folder", "data.mask_folder", " mask_folder ")
+        ),
+        *(f"{pictures}/more; template={quote}{tmp_path}/secret/own.txt{quote}" for quote in ("", '"', ' "')),
+    ]
+    for line in bad:
+        for more in (line, [f"{pictures}/more", line], f"\n{line}\n"):
+            status, answer = told(more)
+            assert status == 422, more
+            assert {fault["where"] for fault in answer["faults"]} == {"data.more"}
+            assert "a secret" not in str(answer["faults"])
+
+
 @pytest.mark.parametrize("place", ["", "2_cat"], ids=["in the folder", "in a folder in it"])
 @pytest.mark.parametrize("name", ["9.png", "9.txt", "9.caption", "9-masklabel.png"])
 def test_a_link_out_of_the_folder_of_pictures_is_not_followed(

@@ -57,6 +57,23 @@ def test_flags_go_over_set_and_set_goes_over_the_file(command: Command, pictures
     assert settings["preview.every"] == 0
 
 
+def test_each_further_folder_has_a_flag_of_its_own_or_a_line_of_the_file(command: Command, pictures: Path) -> None:
+    for name in ("one", "two two"):
+        Path(name).mkdir()
+        Path(name, "x.png").write_bytes(next(pictures.glob("*.png")).read_bytes())
+    more = ["one; repeats=2", "two two; template=none; caption_prefix=a, b"]
+    code, out, err = command(*words(pictures, "--more", more[0], "--more", more[1]))
+    assert code == 0, err
+    count = len(list(pictures.glob("*.png")))
+    assert f"Pictures: {count + 2} ({count + 3} an epoch" in out
+    Path("run.yaml").write_text(f"data:\n  more:\n  - {more[0]}\n  - '{more[1]}'\n")
+    code, again, err = command(*words(pictures, "--config", "run.yaml", "--overwrite"))
+    assert code == 0, err
+    assert f"({count + 3} an epoch" in again
+    written = [json.loads(path.read_text())["data.more"] for path in Path("out/logs").glob("*/foo*/settings.json")]
+    assert written == ["\n".join(more)] * 2
+
+
 def test_the_settings_that_a_run_wrote_train_the_same_again(command: Command, pictures: Path) -> None:
     command(*words(pictures))
     written = next(Path("out/logs").glob("*/foo/settings.json"))

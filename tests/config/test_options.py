@@ -108,6 +108,8 @@ def test_all_faults_come_at_once_also_those_between_fields() -> None:
     )
     assert {"embedding.name", "data.folder", "optim.lr", "optim.steps", "loss.weighting", "no.such"} <= found.keys()
     assert "data.height" in found
+    (fault,) = faults(TrainConfig, {**NEEDED, "loss.timestep_min": 5, "loss.timestep_max": 4}).values()
+    assert (fault.where, fault.message) == ("loss.timestep_max", "is below the least timestep of 5")
 
 
 def test_a_wrong_schedule_keeps_its_caret() -> None:
@@ -144,7 +146,7 @@ def values_of(config: type) -> st.SearchStrategy[dict[str, Any]]:
     if "optim.name" in options:  # what the others refuse has tests of its own
         options["optim.name"] = st.just("adamw")
     if "data.width" in options:  # both or none
-        del options["data.width"], options["data.height"]
+        del options["data.width"], options["data.height"], options["loss.timestep_max"]
     return st.fixed_dictionaries(needed, optional=options)
 
 

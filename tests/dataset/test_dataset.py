@@ -46,7 +46,7 @@ def test_the_order_is_that_of_every_version() -> None:
 def dataset(data: DataPart = DataPart(), caption: str = "red, blue, green") -> Dataset:  # noqa: B008 - frozen
     pictures = tuple(Picture(Path(str(i)), str(i), caption, 1, squash((8, 8), (8, 8)), False) for i in range(3))
     template = Template("t", ("a [name], [filewords]", "b [name]", "c [filewords] [name]"))
-    return Dataset(pictures, Source(template, data), (), "")
+    return Dataset(pictures, (Source(template, data),), (), "")
 
 
 def test_a_picture_meets_every_line_of_the_template() -> None:

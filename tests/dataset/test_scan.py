@@ -12,7 +12,7 @@ from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Size, cover
 from lib_ti.dataset.dataset import Dataset, Picture, Source, buckets, sample_prompt
 from lib_ti.dataset.picture import load_picture
-from lib_ti.dataset.scan import advice, mentions, placeholder_faults, scan_dataset
+from lib_ti.dataset.scan import advice, list_dataset, mentions, placeholder_faults, scan_dataset
 from lib_ti.dataset.template import Template
 from lib_ti.errors import Fault, InvalidDataset
 
@@ -50,7 +50,7 @@ def test_a_good_folder_is_understood(data: DataPart) -> None:
         ("1-red boat.png", "red boat", 1, (512, 512)),
         ("2.jpg", "a boat, at sea", 1, (640, 384)),
     ]
-    assert dataset.source.template.name == "subject_filewords"
+    assert dataset.sources[0].template.name == "subject_filewords"
     assert dataset.warnings == ()
     assert dataset.samples_per_epoch == 2
     for picture in dataset.pictures:
@@ -151,6 +151,56 @@ def test_kohya_folders_repeat_and_caption(tmp_path: Path) -> None:
     dataset = scan(DataPart(folder=str(tmp_path), template="subject_filewords"))
     assert [(p.caption, p.repeats) for p in dataset.pictures] == [("sks boat", 10), ("at sea", 10), ("plain", 1)]
     assert dataset.samples_per_epoch == 21
+
+
+@pytest.fixture
+def several(data: DataPart, tmp_path: Path) -> DataPart:
+    """The two pictures, and two further folders with settings of their own."""
+    save(tmp_path / "more", "a.png")
+    save(tmp_path / "5_sks cat", "b.png", (800, 600))
+    lines = f"{tmp_path / 'more'}; repeats=3; template=none; caption_prefix=x\n{tmp_path / '5_sks cat'}; fit=squash"
+    return replace(data, more=lines)
+
+
+def test_several_folders_are_one_data_set_each_with_its_own_settings(several: DataPart) -> None:
+    dataset = scan(several)
+    assert [(p.name, p.repeats, p.fit.target, dataset.source_of(p).template.name) for p in dataset.pictures] == [
+        ("1-red boat.png", 1, (512, 512), "subject_filewords"),
+        ("2.jpg", 1, (640, 384), "subject_filewords"),
+        ("more/a.png", 3, (512, 512), "none"),
+        ("5_sks cat/b.png", 5, (512, 512), "subject_filewords"),
+    ]
+    assert dataset.samples_per_epoch == 10
+    prompts = {sample_prompt(dataset, "foo", 1, n) for n in range(200)}
+    assert any("sks cat" in prompt for prompt in prompts)
+    assert {prompt for prompt in prompts if "," not in prompt and " of " not in prompt} <= {"foo"}  # of none
+    seen: list[tuple[int, int]] = []
+    scan_dataset(several, "foo", 512, 8, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 4) for n in range(1, 5)]
+
+
+def test_faults_and_advice_of_a_further_folder_say_which(several: DataPart, tmp_path: Path) -> None:
+    (tmp_path / "more" / "odd.png").write_bytes(b"no picture")
+    lines = f"{several.more}\n{tmp_path / 'gone'}; template=nothing; repeats=900\n{tmp_path / '5_sks cat'}; repeats=900"
+    found = list_dataset(replace(several, more=lines), "foo", 512, 8).faults
+    assert {fault.where for fault in found} == {"data.more"}
+    messages = " ".join(fault.message for fault in found)
+    for part in (
+        "gone, template: there is no template",
+        "gone, folder: there is no folder",
+        "5_sks cat, repeats: more",
+    ):
+        assert part in messages
+    assert "not a picture" in faults(several)["more/odd.png"]
+    (tmp_path / "more" / "odd.png").unlink()
+    save(tmp_path / "more", "small.png", (300, 300))
+    assert scan(several).warnings == ("more/small.png is smaller than the training size and will be enlarged.",)
+
+
+def test_the_fingerprint_of_several_folders_tells_which_picture_is_where(several: DataPart) -> None:
+    alone = replace(several, more="")
+    seen = [fingerprint(alone), fingerprint(several), fingerprint(replace(several, more=several.more.split("\n")[0]))]
+    assert len(set(seen)) == 3
 
 
 def test_progress_counts_every_picture(data: DataPart) -> None:

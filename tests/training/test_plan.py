@@ -7,9 +7,10 @@ import pytest
 
 from lib_ti.config.train import TrainConfig
 from lib_ti.embedding.vocabulary import word_lengths
-from lib_ti.errors import InvalidConfig, InvalidDataset
+from lib_ti.errors import InvalidConfig, InvalidDataset, NothingLeft
 from lib_ti.training.plan import plan_training
 from tests.toy_host import ToyHost
+from tests.training.runs import run
 
 Settings = Callable[..., TrainConfig]
 
@@ -78,6 +79,39 @@ def test_a_wildcard_whose_long_option_pushes_the_name_out_of_sight_is_refused(
     assert [fault.where for fault in faults.value.faults] == ["0-thing 0.png"]
 
 
+def test_epochs_come_to_updates_with_repeats_and_over_all_runs(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    host = ToyHost(tmp_path)
+    (pictures / "3_x").mkdir()
+    (pictures / "0-thing 0.png").rename(pictures / "3_x" / "a.png")  # 4 + 3 samples an epoch, 2 an update
+    plan = plan_training(host, settings(optim__epochs=3))
+    assert (plan.last_step, plan.config.optim.steps) == (11, 11)
+    assert "Steps: 1 to 11, 3.1 epochs" in plan.lines()
+    assert plan_training(host, settings(optim__epochs=3, optim__lr="0.01:4")).last_step == 4
+    assert plan_training(host, settings(optim__lr="0.01")).last_step == 12
+    run(host, settings(optim__epochs=3))
+    again = plan_training(host, settings(optim__epochs=6, optim__batch_size=10, embedding__resume=True))
+    assert (again.first_step, again.last_step) == (11, 13)  # 42 samples in all, of which 22 are seen
+    assert not again.warnings or "Epochs" not in again.warnings[0]
+    with pytest.raises(NothingLeft) as told:
+        plan_training(host, settings(optim__epochs=3, embedding__resume=True))
+    assert [(fault.where, fault.message) for fault in told.value.faults] == [
+        ("optim.epochs", "3 epochs leave nothing to train")
+    ]
+
+
+def test_a_prediction_type_that_is_not_the_models_is_warned_of(tmp_path: Path, settings: Settings) -> None:
+    def told(prediction: str) -> list[str]:
+        plan = plan_training(ToyHost(tmp_path), settings(loss__prediction=prediction))
+        return [warning for warning in plan.warnings if "predicted" in warning]
+
+    assert told("auto") == told("epsilon") == []
+    assert told("v_prediction") == [
+        "It is trained as if the model predicted v_prediction, and it is taken for one of epsilon: so are previews."
+    ]
+
+
 def test_a_name_that_clashes_with_another_file_is_warned_of(tmp_path: Path, settings: Settings) -> None:
     host = ToyHost(tmp_path)
     host.embeddings_folder().mkdir()
@@ -90,7 +124,7 @@ def test_the_users_own_templates_are_found_and_win_over_ours(tmp_path: Path, set
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "subject.txt").write_text("my [name]\n")
     plan = plan_training(ToyHost(tmp_path), settings(data__template="subject"))
-    assert plan.dataset.source.template.lines == ("my [name]",)
+    assert plan.dataset.sources[0].template.lines == ("my [name]",)
 
 
 def test_a_name_of_ordinary_words_is_a_line_of_the_plan_and_no_warning(

@@ -21,7 +21,7 @@ from lib_ti.formats.files import load_embedding, save_embedding
 from lib_ti.training.log import read_losses
 from lib_ti.training.start import find_start
 from lib_ti.training.update import accumulate_gradient
-from tests.toy_host import ToyHost
+from tests.toy_host import ToyHost, ToySession
 from tests.training.runs import Settings, final_vectors, run, same, stop_at
 
 
@@ -55,6 +55,50 @@ def test_copies_are_named_by_the_true_number_of_updates(tmp_path: Path, settings
         ("foo-8.safetensors", 8),
         ("foo-12.safetensors", 12),
     ]
+
+
+def copies(host: ToyHost) -> list[str]:
+    return sorted(path.name for path in host.log_folder().glob("*/*/embeddings/*"))
+
+
+def test_only_the_last_copies_are_kept_with_their_states(tmp_path: Path, settings: Settings) -> None:
+    host = ToyHost(tmp_path)
+    run(host, settings(save__every=2, save__keep=2))
+    assert copies(host) == ["foo-10.safetensors", "foo-10.state", "foo-12.safetensors", "foo-12.state"]
+    run(host, settings(save__every=2, save__keep=1, optim__steps=18, embedding__resume=True))
+    assert copies(host) == [
+        *("foo-10.safetensors", "foo-10.state", "foo-12.safetensors", "foo-12.state"),  # not of this run
+        *("foo-18.safetensors", "foo-18.state"),
+    ]
+
+
+def test_a_copy_that_was_asked_for_is_kept_whatever_else_goes(tmp_path: Path, settings: Settings) -> None:
+    host, control = ToyHost(tmp_path), Control()
+
+    def ask(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step in (3, 4):  # a due one is the fourth
+            control.save_now()
+
+    run(host, settings(save__every=2, save__keep=1, save__format="pt", save__optim=True), control, ask)
+    kept = [name for name in copies(host) if name.endswith(".pt")]
+    assert kept == ["foo-12.pt", "foo-3.pt", "foo-4.pt"]
+    assert "foo-10.pt.optim" not in copies(host)
+    assert "foo-12.pt.optim" in copies(host)
+
+
+def test_the_range_of_timesteps_is_what_is_drawn(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    predict = ToySession.predict
+
+    def listen(session: ToySession, noisy: torch.Tensor, timesteps: torch.Tensor, conditioning: Any) -> torch.Tensor:
+        seen.extend(timesteps.tolist())
+        return predict(session, noisy, timesteps, conditioning)
+
+    monkeypatch.setattr(ToySession, "predict", listen)
+    run(ToyHost(tmp_path), settings(loss__timestep_min=300, loss__timestep_max=303, optim__steps=50))
+    assert set(seen) == {300, 301, 302, 303}
 
 
 @pytest.mark.parametrize("sampling", ["once", "random", "deterministic"])
@@ -114,6 +158,23 @@ def test_flips_and_crops_are_the_same_after_a_resume(tmp_path: Path, settings: S
     plain = ToyHost(tmp_path / "plain")
     run(plain, settings(data__fit="crop"))
     assert not same(final_vectors(plain), final_vectors(whole))
+
+
+def test_several_folders_are_trained_and_resumed_as_one_each_by_its_settings(
+    tmp_path: Path, settings: Settings, pictures: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.linear_gradient("L").resize((96, 64)).save(other / "x.png")
+    changes = {"data__more": f"{other}; repeats=4; template=none; flip=0.5; crops=2; fit=crop; latent_sampling=random"}
+    whole, host, control = ToyHost(tmp_path / "whole"), ToyHost(tmp_path / "halves"), Control()
+    events = run(whole, settings(**changes, optim__epochs=2))
+    plan = next(event for event in events if isinstance(event, Planned))
+    assert any(line.startswith("Pictures: 6 (9 an epoch") for line in plan.lines)
+    assert [event.step for event in events if isinstance(event, StepDone)] == list(range(1, 10))
+    run(host, settings(**changes, optim__epochs=2), control, stop_at(5, control))
+    run(host, settings(**changes, optim__epochs=2, embedding__resume=True))
+    assert same(final_vectors(host), final_vectors(whole))
 
 
 def test_a_mask_file_keeps_the_rest_of_its_picture_from_being_learned(

@@ -103,6 +103,15 @@ def test_stratified_timesteps_take_one_of_each_stratum() -> None:
     assert timesteps != sorted(timesteps)
 
 
+def test_a_range_of_timesteps_is_drawn_from_evenly_and_stratified_too() -> None:
+    some = draw_timesteps(2000, 0, 1, 100, stratified=False, least=400)
+    assert (min(some), max(some)) == (400, 499)
+    assert some == [400 + t // 10 for t in draw_timesteps(2000, 0, 1, 1000, stratified=False)]
+    strata = draw_timesteps(10, 30, 1, 100, stratified=True, least=400)
+    assert sorted((t - 400) // 10 for t in strata) == list(range(10))
+    assert draw_timesteps(3, 0, 1, 1, stratified=False, least=999) == [999] * 3
+
+
 SIZE = PictureSize(64, 64, 0, 0, 64, 64)
 TALL = PictureSize(96, 64, 4, 0, 96, 48)
 
@@ -149,6 +158,20 @@ def joint_loss(
         error, weight = batch_error(session, [sample], conditioning, loss)
         total = total + (error * weight).sum()
     return total / len(samples)
+
+
+@pytest.mark.parametrize("weighting", ["none", "debiased"])
+def test_the_prediction_type_of_the_settings_goes_over_that_of_the_checkpoint(tmp_path: Path, weighting: str) -> None:
+    """Target and weight: a v model that is taken for one of noise learns as a v model once it is told so."""
+    found = {}
+    for detected in ("epsilon", "v_prediction"):
+        with ToyHost(tmp_path, "sd1", detected).training_session(SessionRequest("foo", 2)) as session:
+            for given in ("auto", "v_prediction"):
+                loss = LossPart(weighting=weighting, prediction=given)
+                found[detected, given] = gradient(session, make_samples(3), 3, loss)["clip_l"]
+    assert torch.equal(found["epsilon", "v_prediction"], found["v_prediction", "auto"])
+    assert torch.equal(found["v_prediction", "v_prediction"], found["v_prediction", "auto"])
+    assert not torch.allclose(found["epsilon", "auto"], found["v_prediction", "auto"])
 
 
 @pytest.mark.parametrize("weighting", ["none", "min_snr"])

@@ -73,7 +73,7 @@ class DatasetActions:
         """What training on `folder` by the settings of Train would refuse or warn of."""
         part = {path.removeprefix("data."): value for path, value in train.items() if path.startswith("data.")}
         try:
-            data = build_config(DataPart, {**part, "folder": folder})
+            data = build_config(DataPart, {**part, "folder": folder, "more": ""})
         except InvalidConfig as error:
             return Outcome(refused(error, DataPart).html)
         try:

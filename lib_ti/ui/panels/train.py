@@ -54,6 +54,8 @@ def read_txt2img(report: str) -> dict[str, Any]:
 
 SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Pictures and captions": (
+        ("data.more",),
+        ("data.repeats",),
         ("data.fit",),
         ("data.latent_sampling",),
         ("data.flip", "data.crops"),
@@ -71,15 +73,23 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("preview.seed", "preview.width", "preview.height"),
     ),
     "Optimizer and loss": (
+        ("optim.name", "optim.encoders"),
+        ("optim.length", "optim.cap"),
         ("optim.clip", "optim.clip_at"),
         ("optim.weight_decay", "optim.beta1"),
         ("optim.beta2", "optim.epsilon"),
         ("loss.weighting",),
         ("loss.snr_gamma", "loss.noise_offset"),
-        ("loss.stratified",),
+        ("loss.stratified", "loss.timestep_min", "loss.timestep_max"),
+        ("loss.prediction",),
+    ),
+    "Measuring and end": (
+        ("measure.every", "measure.samples", "measure.held_out"),
+        ("measure.best",),
+        ("measure.end", "measure.gain"),
     ),
     "Files and logs": (
-        ("save.format", "save.csv_every"),
+        ("save.format", "save.csv_every", "save.keep"),
         ("save.folder",),
         ("save.log_folder",),
         ("save.in_previews", "save.card", "save.tensorboard"),
@@ -146,7 +156,8 @@ def _build_settings(form: Form) -> tuple[Any, Any]:
     form.field("optim.lr")
     begin = preview_schedule(form.default("optim.lr"), form.default("optim.steps"))
     schedule = compat.html(begin.html, elem_id=ids.part_id("schedule"))
-    form.row("optim.steps", "optim.batch_size", "optim.accumulation")
+    form.row("optim.steps", "optim.epochs")
+    form.row("optim.batch_size", "optim.accumulation")
     form.row("preview.every", "save.every")
     form.field("embedding.overwrite")
     for title, rows in SECTIONS.items():
