@@ -1,9 +1,12 @@
 """Every setting of a training run. Labels are those of A1111's Train tab where it has the field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lib_ti.config.folders import parse_folders
 from lib_ti.config.options import LARGEST_SEED, build_config, config_values, option
+from lib_ti.config.presets import PRESETS, preset_values
 from lib_ti.config.schedule import Schedule, parse_schedule
 from lib_ti.errors import Fault, InvalidConfig, InvalidText
 
@@ -372,8 +375,15 @@ class MeasurePart:
 
 @dataclass(frozen=True)
 class RunPart:
-    """How the run goes: its seed, the layer it trains against, memory."""
+    """How the run goes: the preset that its settings begin with, its seed, the layer it trains against, memory."""
 
+    preset: str = option(
+        "a1111",
+        "Preset",
+        "automatic: pictures and a name are enough, and it ends by itself; a1111: the built-in trainer's defaults. What is set "
+        "besides goes over it.",
+        choices=tuple(PRESETS),
+    )
     seed: int = option(
         -1,
         "Training seed",
@@ -412,6 +422,11 @@ class TrainConfig:
     save: SavePart = field(default_factory=SavePart)
     measure: MeasurePart = field(default_factory=MeasurePart)
     run: RunPart = field(default_factory=RunPart)
+
+    @staticmethod
+    def beneath(given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the preset among `given` values has for those that are not given."""
+        return preset_values(given.get("run.preset", ""))
 
     @property
     def schedule(self) -> Schedule:

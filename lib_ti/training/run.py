@@ -14,7 +14,6 @@ from pathlib import Path
 from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.create import initial_vectors
 from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.vocabulary import word_lengths
@@ -40,7 +39,7 @@ from lib_ti.training.keeper import Keeper, settings_of
 from lib_ti.training.latents import Views, cache_latents, draw_view
 from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot, save_measurements
-from lib_ti.training.measure import Measurer, likeness_of_context
+from lib_ti.training.measure import Measurer, kept_of_context
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
@@ -88,7 +87,7 @@ class _Run:
     def __init__(self, plan: Plan, host: Host, emit: Emit, control: Control) -> None:
         self.plan, self.host, self.emit, self.control = plan, host, emit, control
         self.config, self.folder = plan.config, plan.start.folder
-        self.held, self.files = ExitStack(), ExitStack()
+        self.held, self.files, self.has_model = ExitStack(), ExitStack(), False
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[Views] = []
         self.newest = b""
@@ -106,12 +105,18 @@ class _Run:
             session = stack.enter_context(self.host.training_session(request))
             self.plan.validate_model(self.host.model())
             self.held = stack.pop_all()
+        self.has_model = True
         return session
+
+    def give_back(self) -> None:
+        """The host has its model."""
+        self.has_model = False
+        self.held.close()
 
     def close(self) -> None:
         with self.warnings("Closing the logs"):
             self.files.close()
-        self.held.close()
+        self.give_back()
 
     def train(self) -> None:
         self.prepare()
@@ -132,7 +137,7 @@ class _Run:
                 )
                 self.report(loss, rate, len(samples), time.perf_counter() - began)
                 self.keep_up()
-            if self.measurer.on and trainee.step > plan.first_step and not self.measurer.is_measured(trainee.step):
+            if self.has_model and trainee.step > plan.first_step and self.measurer.is_missing(trainee.step):
                 self.measure()
         except Exception:
             # Between updates the vectors are always good: whatever went wrong, the work so far is not lost.
@@ -282,7 +287,7 @@ class _Run:
     def pause(self) -> None:
         """The host has its model for itself until the run goes on, or somebody asks for a preview."""
         while self.control.paused:
-            self.held.close()
+            self.give_back()
             preview = False
             while not (preview or self.control.wait_while_paused(0.2)):
                 preview = self.control.take_preview()
@@ -316,7 +321,7 @@ class _Run:
             except TIError as error:
                 if self.control.stopping:
                     return error
-                self.held.close()
+                self.give_back()
                 self.control.pause()
                 if told != str(error):
                     told = str(error)
@@ -359,23 +364,15 @@ class _Run:
 
     def judge(self) -> None:
         """What the measurements say, in words."""
-        if not self.measurer.on:
+        if not (self.measurer.on and self.has_model):
             return
         lengths = {name: length / self.words[name] for name, length in self.trainee.norms().items()}
         losses = [float(row["loss"]) for row in read_losses(self.folder.losses)]
-        held_out, measurer = bool(self.plan.dataset.held_out), self.measurer
-        for verdict in judge(measurer.measured, losses, lengths, self.likeness(), held_out, self.config.measure.gain):
+        held_out, measured, embedding = bool(self.plan.dataset.held_out), self.measurer.measured, self.config.embedding
+        size = self.measurer.samples[0].size
+        kept = kept_of_context(self.session, self.host, embedding.name, size, self.trainee.vectors, embedding.init)
+        for verdict in judge(measured, losses, lengths, kept, held_out, self.config.measure.gain):
             self.emit(Judged(verdict.kind, verdict.reason, verdict.hint))
-
-    def likeness(self) -> float | None:
-        """Of a prompt's other words beside the vectors and beside the initialization text, where there is one."""
-        embedding, vectors = self.config.embedding, self.trainee.vectors
-        try:
-            then = initial_vectors(self.host, embedding.init, self.plan.rows, "embedding.init")
-        except TIError:
-            return None
-        then = {name: value.to(self.session.device) for name, value in then.items()}
-        return likeness_of_context(self.session, embedding.name, self.measurer.samples[0].size, vectors, then)
 
     def preview(self) -> None:
         """Pictures are not what the run is for: where one fails, that is told, and the run goes on."""
