@@ -76,7 +76,7 @@ class Measurer:
         self._score = replace(config.loss, weighting="debiased")
         self._before = len(self.measured) if goes_on else 0
         self._least, self._at_once = part.gain, config.optim.micro_batch or config.optim.batch_size
-        self.samples = _fixed_samples(dataset, cache, config, state.seed) if self.on else []
+        self.samples = fixed_samples(dataset, cache, config, state.seed) if self.on else []
 
     @property
     def settled(self) -> bool:
@@ -108,7 +108,7 @@ class Measurer:
         return one
 
 
-def _fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int) -> list[Sample]:
+def fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int) -> list[Sample]:
     """One sample at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all."""
     held = [n for n, picture in enumerate(dataset.pictures) if not picture.repeats]
     pictures = held or list(range(len(dataset.pictures)))
