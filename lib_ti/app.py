@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.merge.vectors import Placed
     from lib_ti.remake import RemakeResult as RemakeResult
     from lib_ti.training.description import Description as Description
+    from lib_ti.training.description import FoundWord as FoundWord
     from lib_ti.training.plan import Outline as Outline
     from lib_ti.training.plan import Plan as Plan
 

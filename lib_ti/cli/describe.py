@@ -62,10 +62,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(found: Description, start: str) -> list[str]:
-    work = f"{found.pictures} pictures; as much work as learning from {found.images:g}"
-    stopped = ["Stopped before the search was done."] if found.stopped else []
-    if not found.words:
-        return [*stopped, f"No word lowers the loss of {start!r}, {found.start_loss:.4f}. {work}"]
     rows = [
         (
             one.text,
@@ -75,12 +71,15 @@ def _lines(found: Description, start: str) -> list[str]:
         )
         for one in found.words
     ]
+    work = f"{found.pictures} pictures; as much work as learning from {found.images:g}"
+    lines = format_table(("word", "loss", "less by", "next best"), rows, right={1, 2}) if rows else []
     return [
         f"Loss with {start!r}: {found.start_loss:.4f}",
-        *format_table(("word", "loss", "less by", "next best"), rows, right={1, 2}),
-        *stopped,
+        *lines,
+        *(["Stopped before the search was done."] if found.stopped else []),
         f"All words: {found.share:.1%} less. {work}",
-        f"As an expression: {found.expression}",
+        *([f"They say no more of the pictures than {start!r}."] if rows and found.share <= 0 else []),
+        *([f"As an expression: {found.expression}"] if rows else []),
     ]
 
 

@@ -19,7 +19,7 @@ class DescribeConfig:
         required=True,
     )
     words: int = option(
-        3, "Words", "At most so many; fewer where one more does not lower the loss.", minimum=1, maximum=20
+        3, "Words", "At most so many; fewer where one more does not lower the loss further.", minimum=1, maximum=20
     )
     whole: bool = option(
         False, "Whole words only", "Only tokens that are a whole word of letters, which can be typed anywhere."

@@ -151,7 +151,11 @@ class _Search:
                 )
 
     def find_word(self, session: TrainingSession) -> bool:
-        """Add the next word to those found; False where none lowers the loss. Raises GivenUp when the user would rather stop."""
+        """Add the next word to those found; False where none lowers the loss further. Raises GivenUp when the user would rather
+        stop.
+
+        The first is taken though the neutral word does better: only with the second may it come to something.
+        """
         tried: dict[int, float] = {}
         at = self.start
         for turn in range(PASSES):
@@ -168,7 +172,7 @@ class _Search:
                 )
             at = min(tried, key=tried.__getitem__)
         best, *others = (self.candidate(token, tried[token]) for token in sorted(tried, key=tried.__getitem__))
-        if best.loss >= self.found.loss:
+        if self.found.words and best.loss >= self.found.loss:
             return False
         self.found = self.found.with_word(best, tuple(others[:SHOWN]))
         return True

@@ -62,7 +62,9 @@ def tell(model: str, thing: Thing, among: str) -> list[float]:
 
 
 def reached(host: Host, thing: Thing, found: Description) -> list[float]:
-    pictures = [torch.from_numpy(one).permute(2, 0, 1) / 127.5 - 1 for one in draw_many([thing] * 8, random.Random(1234))]
+    pictures = [
+        torch.from_numpy(one).permute(2, 0, 1) / 127.5 - 1 for one in draw_many([thing] * 8, random.Random(1234))
+    ]
     gaps = []
     for count in range(1, len(found.words) + 1):
         ids = [word.token for word in found.words[:count]]

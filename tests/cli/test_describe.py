@@ -70,13 +70,18 @@ def test_a_search_that_is_stopped_tells_what_it_found(
     assert "As an expression" in out
 
 
-def test_where_no_word_helps_that_is_told(command: Command, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_that_say_no_more_than_the_neutral_one_are_told_as_such(
+    command: Command, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lib_ti.training import describe
 
-    monkeypatch.setattr(describe._Search, "find_word", lambda self, session: False)
+    def worse(self: Any, session: Any, token: int, loss_with: Any = describe._Search.loss_with) -> float:
+        return float(loss_with(self, session, token)) + 100
+
+    monkeypatch.setattr(describe._Search, "loss_with", worse)
     code, out, _ = command("describe", pictures, *QUICK)
     assert code == 0
-    assert out.startswith("No word lowers the loss of 'thing'")
+    assert "They say no more of the pictures than 'thing'." in out
 
 
 def test_progress_is_one_line_of_a_terminal_and_warnings_stay(

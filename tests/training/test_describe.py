@@ -121,7 +121,8 @@ def test_words_follow_each_other_and_each_lowers_the_loss(family: str, tmp_path:
     found = search(host, pictures, words=4)
     losses = [found.start_loss, *(word.loss for word in found.words)]
     assert 1 <= len(found.words) <= 4
-    assert losses == sorted(losses, reverse=True)
+    assert losses[1:] == sorted(losses[1:], reverse=True)
+    assert found.share == pytest.approx((found.start_loss - found.loss) / found.start_loss)
     for before, word in zip(losses, found.words, strict=False):
         assert word.share == pytest.approx((before - word.loss) / found.start_loss)
         assert [other.loss for other in word.others] == sorted(other.loss for other in word.others)
@@ -140,6 +141,14 @@ def test_a_word_that_does_not_lower_the_loss_ends_the_search(host: Vocabulary, p
     assert len(found.words) < 20
     assert not found.stopped
     assert host.opened[-1] == len(found.words) + 1
+
+
+def test_the_first_word_is_told_though_the_neutral_one_does_better(host: Vocabulary, pictures: Path) -> None:
+    """On the way to two words that do better still, which a search that gave up here would never find."""
+    best = search(host, pictures, words=1, candidates=40).words[0].text
+    found = search(host, pictures, words=1, start=best, among="bb cc dd")
+    assert len(found.words) == 1
+    assert found.share < 0
 
 
 def test_the_work_is_counted(host: Vocabulary, pictures: Path) -> None:
