@@ -21,7 +21,7 @@ from tests.contract.conftest import NAME, ROWS, HostUnderTest, go_back
 def test_placeholder_rows_are_counted_where_the_encoder_sees_them(
     session: TrainingSession, prompt: str, rows: int
 ) -> None:
-    assert session.placeholder_rows(prompt) == rows
+    assert session.placeholder_rows(prompt) == {NAME: rows}
 
 
 def test_every_tensor_has_a_row_for_each_prompt(under_test: HostUnderTest, session: TrainingSession) -> None:
@@ -76,7 +76,7 @@ def test_weights_gather_no_gradient(under_test: HostUnderTest, session: Training
         [under_test.size()],
         lambda read: session.predict(under_test.latents(1), torch.tensor([500]), read).square().mean(),
     )
-    assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors.values())
+    assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors[NAME].values())
     weights = [weight for module in under_test.modules() for weight in module.parameters()]
     assert not any(weight.requires_grad or weight.grad is not None for weight in weights)
 
