@@ -103,7 +103,7 @@ class ToyHost:
             raise HostError(f"There is no sampler called {request.sampler!r}.", "There is: DPM++ 2M")
 
     @contextmanager
-    def training_session(self, request: SessionRequest) -> Iterator["ToySession"]:
+    def training_session(self, request: SessionRequest) -> Iterator[ToySession]:
         yield ToySession(self, request)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic import VERSION
 
 from lib_ti.errors import Fault
-from lib_ti.events import Failed, PreviewReady, Saved
+from lib_ti.events import Failed, Judged, Measured, PreviewReady, Saved
 from lib_ti.expression.advice import Advice
 from lib_ti.host import EncoderInfo, ModelInfo
 from lib_ti.inspect.columns import Figures
@@ -228,6 +228,13 @@ POINT = Answer(
     "step steps loss low high rate",
     steps="Updates that this point stands for; the last of them is `step`.",
 )
+MEASURED = Answer(
+    Measured,
+    "step loss score best_step held_out",
+    score="The same with timesteps balanced, by which the best is told.",
+    held_out="Whether the pictures were not trained on.",
+)
+JUDGED = Answer(Judged, "kind reason hint", kind="settled, still learning, memorising, drowning or nothing learned.")
 PREVIEW = Answer(PreviewReady, "step prompt seed file=path")
 SAVED = Answer(Saved, "step kind file=path", kind="embedding, copy, state, preview or plot.")
 FAILURE = Answer(
@@ -242,12 +249,20 @@ STATUS = Answer(
     "job name state active status fraction model first_step step last_step epoch loss rate norms seconds_per_step "
     "images_per_second seconds_left result",
     "The run that goes on, else the one that ran last.",
-    added={"losses": list[Point], "preview": PreviewReady | None, "failure": Failed | None},
+    added={
+        "losses": list[Point],
+        "measured": list[Measured],
+        "verdicts": list[Judged],
+        "preview": PreviewReady | None,
+        "failure": Failed | None,
+    },
     job="Counts up with each run; 0 where there was none.",
     status="What it does now, such as encoding pictures.",
     fraction="How far that is, 0 to 1.",
     first_step="Updates that were done before this run began.",
     norms="Mean L2 length of the vectors by encoder.",
+    measured="The losses on fixed samples.",
+    verdicts="What they come to, once the run has ended.",
     preview="The newest; GET train/preview has the picture.",
     result="The embedding's file, once it is saved.",
 )

@@ -100,6 +100,8 @@ def status_answer(jobs: Jobs, since: int = -1) -> dict[str, Any]:
     return STATUS.of(
         snapshot,
         losses=[point for point in snapshot.history.points if point.step > since],
+        measured=[one for one in snapshot.measured if one.step > since],
+        verdicts=snapshot.verdicts,
         preview=snapshot.previews[-1] if snapshot.previews else None,
         failure=failure_answer(jobs),
     )

@@ -18,6 +18,7 @@ from lib_ti.errors import NothingLeft, TIError
 from lib_ti.events import Failed, Warned
 
 FLAGS = {
+    "--preset": "run.preset",
     "--data": "data.folder",
     "--more": "data.more",
     "--name": "embedding.name",

@@ -122,7 +122,8 @@ def build_config(config: type[Config], values: Mapping[str, Any]) -> Config:
     Args:
         config: The class to build, such as `TrainConfig`.
         values: By dotted path (``{"optim.lr": "0.005"}``), nested (``{"optim": {"lr": "0.005"}}``), or both. Text is read as the
-            field's type. What is missing keeps its default.
+            field's type. What is missing is as the class' own `beneath` of these values has it, where there is one, as of
+            presets; else it keeps its default.
 
     Returns:
         A frozen object, whose values are within the limits and choices of their options; and the class' own `check`, where it has
@@ -139,7 +140,8 @@ def build_config(config: type[Config], values: Mapping[str, Any]) -> Config:
     known = {path: (kind, default, about) for path, kind, default, about in walk_options(config)}
     faults: list[Fault] = []
     clean: dict[str, Any] = {}
-    for path, raw in flatten(values).items():
+    given = flatten(values)
+    for path, raw in {**getattr(config, "beneath", dict)(given), **given}.items():
         if path not in known:
             near = get_close_matches(path, known, n=1)
             faults.append(Fault(path, "there is no such setting", f"did you mean {near[0]}?" if near else ""))

@@ -1,9 +1,12 @@
 """Every setting of a training run. Labels are those of A1111's Train tab where it has the field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lib_ti.config.lines import FOLDERS, further
 from lib_ti.config.options import LARGEST_SEED, option
+from lib_ti.config.presets import PRESETS, preset_values
 from lib_ti.config.schedule import Schedule, parse_schedule
 from lib_ti.config.trained import EmbeddingPart as EmbeddingPart
 from lib_ti.config.trained import name_faults
@@ -36,11 +39,6 @@ class DataPart:
         "One a line, with those of these settings in which it differs: FOLDER; repeats=3; template=style; flip=0.5.",
         metavar="FOLDER",
         lines=3,
-    )
-    name: str = option(
-        "",
-        "[name] is",
-        "Which of several embeddings [name] stands for in the prompts of this folder; empty is the first.",
     )
     repeats: int = option(
         1,
@@ -118,6 +116,9 @@ class DataPart:
     caption_suffix: str = option("", "Caption suffix", "The same behind every caption.")
     wildcards: bool = option(
         False, "Wildcards", "{red|blue} in a caption or template is one of them, drawn anew each time."
+    )
+    name: str = option(
+        "", "[name] is", "Which of several embeddings [name] stands for in the prompts of a folder; empty is the first."
     )
 
     def folders(self) -> tuple["DataPart", ...]:
@@ -345,8 +346,15 @@ class MeasurePart:
 
 @dataclass(frozen=True)
 class RunPart:
-    """How the run goes: its seed, the layer it trains against, memory."""
+    """How the run goes: the preset that its settings begin with, its seed, the layer it trains against, memory."""
 
+    preset: str = option(
+        "a1111",
+        "Preset",
+        "automatic: pictures and a name are enough, and it ends by itself; a1111: the built-in trainer's defaults. What is set "
+        "besides goes over it.",
+        choices=tuple(PRESETS),
+    )
     seed: int = option(
         -1,
         "Training seed",
@@ -385,6 +393,11 @@ class TrainConfig:
     save: SavePart = field(default_factory=SavePart)
     measure: MeasurePart = field(default_factory=MeasurePart)
     run: RunPart = field(default_factory=RunPart)
+
+    @staticmethod
+    def beneath(given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the preset among `given` values has for those that are not given."""
+        return preset_values(given.get("run.preset", ""))
 
     @property
     def schedule(self) -> Schedule:

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 
 from lib_ti.chance import chance, shuffled
 from lib_ti.config.train import MeasurePart, TrainConfig
+from lib_ti.create import initial_vectors
 from lib_ti.dataset.dataset import Dataset
-from lib_ti.errors import TrainingFailed
-from lib_ti.host import PictureSize, TrainingSession, Vectors
+from lib_ti.errors import TIError, TrainingFailed
+from lib_ti.host import PictureSize, TextModel, TrainingSession, Vectors
 from lib_ti.training.latents import Views
 from lib_ti.training.state import RunState
 from lib_ti.training.update import Sample, draw_noise, losses_of
@@ -27,6 +28,7 @@ SHARE = 0.05
 """Of the work of training, that measuring may take where its steps are not given."""
 ENOUGH, EACH, MOST = 16, 8, 8
 """From so many pictures on, one of each so many is held out, at most so many."""
+PLAIN = ("house", "dog", "star", "red", "shape")
 CONTEXT = "in a red room with a wooden table beside the window"
 
 
@@ -83,10 +85,11 @@ class Measurer:
 
     def is_due(self, step: int) -> bool:
         at = step == 0 or step in self.ends or (self.every > 0 and step % self.every == 0)
-        return self.on and at and not self.is_measured(step)
+        return at and self.is_missing(step)
 
-    def is_measured(self, step: int) -> bool:
-        return bool(self.measured) and self.measured[-1].step == step
+    def is_missing(self, step: int) -> bool:
+        """Whether the vectors after `step`, the newest, are yet to be measured."""
+        return self.on and not (self.measured and self.measured[-1].step == step)
 
     def measure(self, session: TrainingSession, step: int, vectors: Vectors) -> Measurement:
         """Measure `vectors`, [V, D] by name and encoder, and keep a copy of them if they are the best so far.
@@ -128,6 +131,34 @@ def _fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig
         timestep = loss.timestep_min + int((number + 0.5) / count * (loss.timestep_max - loss.timestep_min + 1))
         samples.append(Sample(prompt, view.size, latents, noise, timestep, view.mask, config.embedding.negative_prompt))
     return samples
+
+
+def kept_of_context(
+    session: TrainingSession,
+    host: TextModel,
+    name: str,
+    size: PictureSize,
+    vectors: Vectors,
+    init: str,
+) -> float | None:
+    """How much of what a prompt's other words say beside the text `init` they keep beside embedding `name` of `vectors`, as a share
+    of what they keep beside the plain word that disturbs them most; each in as many rows. None where that cannot be told."""
+    rows = len(next(iter(vectors[name].values())))
+
+    def as_text(text: str) -> Vectors:
+        words = initial_vectors(host, text, rows, "embedding.init")
+        return {**vectors, name: {encoder: value.to(session.device) for encoder, value in words.items()}}
+
+    def likeness(to: Vectors) -> float | None:
+        return likeness_of_context(session, name, size, to, then)
+
+    try:
+        then = as_text(init)
+    except TIError:
+        return None
+    plain = [likeness(as_text(word)) for word in PLAIN if word != init]
+    now, least = likeness(vectors), min((one for one in plain if one is not None), default=0.0)
+    return None if now is None or least <= 0 else now / least
 
 
 @torch.no_grad()

@@ -94,6 +94,8 @@ class Plan:
             f"Start: {self.start.words}",
             *(f"Beside it: {name}, {words}" for name, words in self.start.further.items()),
             *self._pair_in_words(),
+            *([f"Preset: {self.config.run.preset}"] if self.config.run.preset != "a1111" else []),
+            f"Optimizer: {self._optimizer_in_words()}",
             f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
             + (f", {masks} with a mask" if masks else "")
             + (f", encoded in {views} views" if views > len(self.dataset.pictures) else ""),
@@ -116,6 +118,16 @@ class Plan:
         return [
             f"Pair: {embedding.in_negative} is the negative prompt, with a guidance of {self.config.loss.guidance:g}"
         ]
+
+    def _optimizer_in_words(self) -> str:
+        optim = self.config.optim
+        what = {
+            "adamw": "AdamW",
+            "normalised": "normalised: each update counts the same, however noisy its pictures are",
+            "prodigy": "Prodigy, which finds its rate",
+        }[optim.name]
+        cap = f"; vectors at most {optim.cap:g} times as long as words, so that they leave a prompt's others their say"
+        return what + (cap if optim.length == "cap" else "")
 
     def _end_in_words(self) -> str:
         part = self.config.measure

@@ -14,7 +14,6 @@ from pathlib import Path
 from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.create import initial_vectors
 from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.vocabulary import word_lengths
@@ -40,7 +39,7 @@ from lib_ti.training.keeper import Keeper, settings_of
 from lib_ti.training.latents import Views, cache_latents, draw_view
 from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot, save_measurements
-from lib_ti.training.measure import Measurer, likeness_of_context
+from lib_ti.training.measure import Measurer, kept_of_context
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_requests, save_card
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
@@ -92,7 +91,7 @@ class _Run:
     def __init__(self, plan: Plan, host: Host, emit: Emit, control: Control) -> None:
         self.plan, self.host, self.emit, self.control = plan, host, emit, control
         self.config, self.folder = plan.config, plan.start.folder
-        self.held, self.files = ExitStack(), ExitStack()
+        self.held, self.files, self.has_model = ExitStack(), ExitStack(), False
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[Views] = []
         self.newest: dict[str, bytes] = {}
@@ -110,12 +109,18 @@ class _Run:
             session = stack.enter_context(self.host.training_session(request))
             self.plan.validate_model(self.host.model())
             self.held = stack.pop_all()
+        self.has_model = True
         return session
+
+    def give_back(self) -> None:
+        """The host has its model."""
+        self.has_model = False
+        self.held.close()
 
     def close(self) -> None:
         with self.warnings("Closing the logs"):
             self.files.close()
-        self.held.close()
+        self.give_back()
 
     def train(self) -> None:
         self.prepare()
@@ -136,7 +141,7 @@ class _Run:
                 )
                 self.report(loss, rate, len(samples), time.perf_counter() - began)
                 self.keep_up()
-            if self.measurer.on and trainee.step > plan.first_step and not self.measurer.is_measured(trainee.step):
+            if self.has_model and trainee.step > plan.first_step and self.measurer.is_missing(trainee.step):
                 self.measure()
         except Exception:
             # Between updates the vectors are always good: whatever went wrong, the work so far is not lost.
@@ -288,7 +293,7 @@ class _Run:
     def pause(self) -> None:
         """The host has its model for itself until the run goes on, or somebody asks for a preview."""
         while self.control.paused:
-            self.held.close()
+            self.give_back()
             preview = False
             while not (preview or self.control.wait_while_paused(0.2)):
                 preview = self.control.take_preview()
@@ -322,7 +327,7 @@ class _Run:
             except TIError as error:
                 if self.control.stopping:
                     return error
-                self.held.close()
+                self.give_back()
                 self.control.pause()
                 if told != str(error):
                     told = str(error)
@@ -367,27 +372,22 @@ class _Run:
 
     def judge(self) -> None:
         """What the measurements say, in words."""
-        if not self.measurer.on:
+        if not (self.measurer.on and self.has_model):
             return
         lengths = {what: length / self.trainee.words_of(what) for what, length in self.trainee.norms().items()}
         losses = [float(row["loss"]) for row in read_losses(self.folder.losses)]
-        held_out, measurer = bool(self.plan.dataset.held_out), self.measurer
-        for verdict in judge(measurer.measured, losses, lengths, self.likeness(), held_out, self.config.measure.gain):
+        held_out, measured = bool(self.plan.dataset.held_out), self.measurer.measured
+        for verdict in judge(measured, losses, lengths, self.kept(), held_out, self.config.measure.gain):
             self.emit(Judged(verdict.kind, verdict.reason, verdict.hint))
 
-    def likeness(self) -> float | None:
-        """Of a prompt's other words beside the vectors and beside the initialization text, where there is one; the least of several
-        embeddings'."""
-        vectors, size, found = self.trainee.vectors, self.measurer.samples[0].size, []
-        for one in self.config.embedding.embeddings():
-            if one.name not in self.config.embedding.called:
-                continue
-            try:
-                init = initial_vectors(self.host, one.init, self.plan.rows[one.name], "embedding.init")
-            except TIError:
-                continue
-            then = {name: value.to(self.session.device) for name, value in init.items()}
-            found.append(likeness_of_context(self.session, one.name, size, vectors, {**vectors, one.name: then}))
+    def kept(self) -> float | None:
+        """What a prompt's other words keep beside the embedding; of several, the one beside which they keep least."""
+        embedding, size = self.config.embedding, self.measurer.samples[0].size
+        found = [
+            kept_of_context(self.session, self.host, one.name, size, self.trainee.vectors, one.init)
+            for one in embedding.embeddings()
+            if one.name in embedding.called
+        ]
         return min((one for one in found if one is not None), default=None)
 
     def preview(self) -> None:

@@ -10,7 +10,8 @@ NOTHING = 0.01
 LONG = 2.0
 """Vectors of so many words' lengths drown the rest of a prompt."""
 DROWNED = 0.5
-"""Below this likeness, the other words of a prompt say something else than they did beside the initialization text."""
+"""Of what the other words of a prompt keep beside the plain word that disturbs them most: below this share they are drowned. No
+absolute figure would do, for in small encoders a plain word too changes much."""
 RISEN = 0.1
 """A share of all that was gained: held-out pictures that lost so much of it again are no longer learned, but forgotten."""
 
@@ -67,14 +68,15 @@ def judge(
     measurements: Sequence[Measurement],
     losses: Sequence[float],
     lengths: Mapping[str, float],
-    likeness: float | None,
+    kept: float | None,
     held_out: bool,
     least: float = 0.1,
 ) -> list[Verdict]:
     """Every verdict that the figures give, the most serious first.
 
-    `losses` are those of the run's updates, in order; `lengths` the vectors' by encoder, in lengths of words; `likeness` how much
-    the other words of a prompt say what they do beside the initialization text, 0 to 1. `held_out` tells that the measured
+    `losses` are those of the run's updates, in order; `lengths` the vectors' by encoder, in lengths of words; `kept` how much
+    of what the other words of a prompt say beside the initialization text they keep, as a share of what they keep beside the plain
+    word that disturbs them most. `held_out` tells that the measured
     pictures were not trained on.
     """
     found = []
@@ -116,17 +118,19 @@ def judge(
                         "More steps would change little.",
                     )
                 )
-    found[:0] = _drowning(lengths, likeness)
+    found[:0] = _drowning(lengths, kept)
     return found
 
 
-def _drowning(lengths: Mapping[str, float], likeness: float | None) -> list[Verdict]:
+def _drowning(lengths: Mapping[str, float], kept: float | None) -> list[Verdict]:
     longest = max(lengths.values(), default=0.0)
     hint = "Cap the vectors' length, or take fewer steps or a lower rate; and see what a prompt with other words gives."
     if longest > LONG:
         return [Verdict("drowning", f"the vectors are {longest:.1f} times as long as words", hint)]
-    if likeness is not None and likeness < DROWNED:
-        reason = f"beside it, the other words of a prompt keep only {likeness:.0%} of what they say beside its initialization text"
+    if kept is not None and kept < DROWNED:
+        reason = (
+            f"beside it, the other words of a prompt keep {kept:.0%} of what they keep beside plain words, at the least"
+        )
         return [Verdict("drowning", reason, hint)]
     return []
 

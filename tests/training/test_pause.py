@@ -12,7 +12,7 @@ import torch
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
 from lib_ti.errors import GivenUp
-from lib_ti.events import Event, Finished, Paused, PreviewReady, Resumed, Saved, Status, StepDone, Warned
+from lib_ti.events import Event, Finished, Measured, Paused, PreviewReady, Resumed, Saved, Status, StepDone, Warned
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import ModelInfo, SessionRequest
 from lib_ti.training.plan import plan_training
@@ -148,3 +148,21 @@ def test_stop_before_the_first_step_leaves_no_embedding(host: BusyHost, settings
     assert events[-1] == Finished(0, None, stopped=True), "no page may say that it is saved"
     assert not (host.embeddings_folder() / "foo.safetensors").exists()
     assert not host.open
+
+
+def test_stopped_in_a_pause_nothing_is_measured_without_the_model(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, control = BusyHost(tmp_path), Control()
+    predict = ToySession.predict
+
+    def watched(self: ToySession, *rest: torch.Tensor) -> torch.Tensor:
+        assert host.open, "the host has its model back, and moves it about"
+        return predict(self, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ToySession, "predict", watched)
+    events = run(host, settings(measure__every=2, measure__best=True), control, control.stop)
+    assert [event.step for event in events if isinstance(event, Measured)] == [0, 2]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].stopped
+    assert load_embedding(host.embeddings_folder() / "foo.safetensors").step == 2  # the best that was measured

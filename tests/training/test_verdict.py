@@ -12,7 +12,7 @@ def scores(*values: float, every: int = 10) -> list[Measurement]:
 
 
 def kinds(*values: float, losses: tuple[float, ...] = (2.0, 1.0), held_out: bool = False, **more: float) -> list[str]:
-    found = judge(scores(*values), losses, {"clip_l": more.get("length", 1.0)}, more.get("likeness"), held_out)
+    found = judge(scores(*values), losses, {"clip_l": more.get("length", 1.0)}, more.get("kept"), held_out)
     assert all(verdict.reason and verdict.hint for verdict in found)
     return [verdict.kind for verdict in found]
 
@@ -56,8 +56,8 @@ def test_verdicts() -> None:
     assert kinds(1.0, 0.5, 0.7, held_out=True, losses=(1.0, 2.0)) == ["settled"]  # training did not get better either
     assert kinds(1.0, 0.5, 0.7) == ["settled"]  # of the training pictures themselves: worse, but not memorised
     assert kinds(1.0, 0.5, 0.45, 0.449, length=3.0) == ["drowning", "settled"]
-    assert kinds(1.0, 0.5, 0.45, 0.449, likeness=0.3) == ["drowning", "settled"]
-    assert kinds(1.0, 0.5, 0.45, 0.449, likeness=0.9) == ["settled"]
+    assert kinds(1.0, 0.5, 0.45, 0.449, kept=0.3) == ["drowning", "settled"]
+    assert kinds(1.0, 0.5, 0.45, 0.449, kept=0.9) == ["settled"]
     assert kinds(1.0) == []
 
 

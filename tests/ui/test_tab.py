@@ -10,6 +10,7 @@ from fake_app import FakeApp
 from lib_ti.config.dataset import DatasetConfig
 from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.options import walk_options
+from lib_ti.config.presets import AUTOMATIC
 from lib_ti.config.train import TrainConfig
 from lib_ti.errors import Fault
 from lib_ti.ui import compat, ids
@@ -41,7 +42,9 @@ def test_every_option_of_a_data_set_has_its_widget():
 def test_every_option_has_its_widget_with_label_help_and_default():
     for form, config, others in zip(panels({}), (CreateConfig, TrainConfig), (set(), AS_BUTTON), strict=True):
         assert set(form.components) == {path for path, *_ in walk_options(config)} - others
-        for path, _, default, about in walk_options(config):
+        for path, _, plain, about in walk_options(config):
+            default = AUTOMATIC.get(path, plain) if config is TrainConfig else plain
+            default = "automatic" if path == "run.preset" else default
             if path not in others:
                 widget = form.components[path]
                 info = widget.info.removesuffix(" Enter keeps what you type.")  # what an old gradio needs said
@@ -66,7 +69,7 @@ def test_values_come_back_by_path_and_an_emptied_number_is_a_fault_not_a_crash()
     data = {widget: widget.value for widget in form.components.values()}
     data[form.components["optim.steps"]] = None
     values = form.values(data)
-    assert values["optim.lr"] == "0.005"
+    assert values["optim.lr"] == AUTOMATIC["optim.lr"]
     assert values["optim.steps"] == ""
 
 

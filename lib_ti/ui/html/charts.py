@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lib_ti.config.schedule import Schedule
+from lib_ti.events import Measured
 from lib_ti.jobs.history import History, smooth
 from lib_ti.ui.html.markup import NOTHING, Html
 
@@ -125,15 +126,18 @@ def _hovers(hovers: Sequence[tuple[float, str]], frame: Frame) -> Html:
     )
 
 
-def loss_chart(history: History) -> Html:
-    """Raw losses light (where points hold many steps, from their least to their greatest), the smoothed line over them."""
+def loss_chart(history: History, measured: Sequence[Measured] = ()) -> Html:
+    """Raw losses light (where points hold many steps, from their least to their greatest), the smoothed line over them; and those
+    measured on fixed samples."""
     points = history.points
     smoothed = smooth([point.loss for point in points])
     # A few wild steps must not flatten all the others, so the axis goes no further than three times the smoothed curve.
+    fixed = [(float(one.step), one.loss) for one in measured if one.step <= points[-1].step]
     top = min(max(point.high for point in points), 3 * max(smoothed)) or 1.0
-    bottom = min(point.low for point in points)
+    top, bottom = max([top, *(y for _, y in fixed)]), min([*(point.low for point in points), *(y for _, y in fixed)])
     margin = 0.06 * (top - bottom) or 0.1 * top
-    frame = Frame(points[0].step, points[-1].step, max(0.0, bottom - margin), top + margin)
+    first = min([points[0].step, *(int(x) for x, _ in fixed)])
+    frame = Frame(first, points[-1].step, max(0.0, bottom - margin), top + margin)
     raw = [(float(point.step), point.loss) for point in points]
     lines = [Line(raw, "raw")]
     if history.stride > 1:
@@ -145,7 +149,12 @@ def loss_chart(history: History) -> Html:
     words = [
         (x, f"step {number(x)}: loss {y:.4f}, smoothed {even:.4f}") for (x, y), even in zip(raw, smoothed, strict=True)
     ]
-    return line_chart("Loss", [(f"{smoothed[-1]:.4f} smoothed", "")], frame, lines, words, "large")
+    now = [(f"{smoothed[-1]:.4f} smoothed", "main" if fixed else "")]
+    if fixed:
+        lines += [Line(fixed, "second"), Line(fixed, "second mark", dots=True)]
+        on = "held-out pictures" if measured[-1].held_out else "fixed samples"
+        now.append((f"{fixed[-1][1]:.4f} on {on}, best at step {measured[-1].best_step:,}", "second"))
+    return line_chart("Loss", now, frame, lines, words, "large")
 
 
 def rate_chart(history: History) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lib_ti.config.schedule import Row, Schedule
-from lib_ti.events import PreviewReady
+from lib_ti.events import Judged, PreviewReady
 from lib_ti.host import ModelInfo
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.ui import wording
@@ -114,7 +114,14 @@ def _ending(snapshot: Snapshot) -> Html:
         result = Html('<p class="ti_lab_result">Saved to <code>{}</code>.{}</p>').format(snapshot.result, hint)
     elif snapshot.state == "stopped":
         result = Html('<p class="ti_lab_result">{}</p>').format(wording.NOTHING_SAVED)
-    return warnings(snapshot.warnings) + result
+    return warnings(snapshot.warnings) + result + Html("").join(map(_verdict, snapshot.verdicts))
+
+
+def _verdict(told: Judged) -> Html:
+    kind = "good" if told.kind in ("settled", "still learning") else "warning"
+    return Html('<p class="ti_lab_{}"><b>{}</b>: {}. <span class="ti_lab_hint">{}</span></p>').format(
+        kind, told.kind.capitalize(), told.reason, told.hint
+    )
 
 
 def curves(snapshot: Snapshot) -> Html:
@@ -122,7 +129,7 @@ def curves(snapshot: Snapshot) -> Html:
     if not history.points:
         return empty(wording.NO_CURVE) if snapshot.active else NOTHING
     return Html('<section class="ti_lab_card">{}<div class="ti_lab_pair">{}{}</div></section>').format(
-        charts.loss_chart(history), charts.rate_chart(history), charts.norms_chart(history)
+        charts.loss_chart(history, snapshot.measured), charts.rate_chart(history), charts.norms_chart(history)
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from lib_ti.config.options import walk_options
+from lib_ti.config.presets import PRESETS, whole_preset
 from lib_ti.config.train import TrainConfig
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.train import Actions, Outcome, preview_schedule
@@ -51,6 +53,9 @@ def read_txt2img(report: str) -> dict[str, Any]:
         values[path] = int(number) if number.is_integer() else number
     return values
 
+
+FIRST_PRESET = "automatic"
+"""What a newcomer finds chosen."""
 
 SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Pictures and captions": (
@@ -125,6 +130,8 @@ class TrainPanel:
 
 
 def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers: Sequence[str]) -> TrainPanel:
+    """`defaults` are the user's own, by dotted path; they go over the preset for newcomers."""
+    defaults = {"run.preset": FIRST_PRESET, **PRESETS[FIRST_PRESET], **defaults}
     form = Form("train", TrainConfig, defaults, {"data.template": templates, "preview.sampler": samplers})
     with gr.Row(elem_id=ids.part_id("actions")):
         train = small_button(wording.TRAIN, "train", variant="primary", scale=2)
@@ -148,6 +155,7 @@ def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers:
 
 def _build_settings(form: Form) -> tuple[Any, Any]:
     """Where the schedule is shown, and the button for txt2img, which the style sheet hides where there is none."""
+    form.field("run.preset")
     form.row("embedding.name", "embedding.vectors")
     form.field("embedding.init")
     form.field("data.folder")
@@ -172,6 +180,7 @@ def _build_settings(form: Form) -> tuple[Any, Any]:
 def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
     form = panel.form
     faults = list(form.faults.values())
+    plain = {path: default for path, _, default, _ in walk_options(TrainConfig)}
 
     def start(resume: bool) -> compat.Action:
         def action(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -198,6 +207,9 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
 
         return pressed
 
+    def fill_preset(data: dict[Any, Any]) -> dict[Any, Any]:
+        return form.take(whole_preset(data[preset], plain))
+
     def show_schedule(data: dict[Any, Any]) -> dict[Any, Any]:
         outcome = preview_schedule(data[form.components["optim.lr"]], data[form.components["optim.steps"]])
         fault = form.show_faults(outcome.faults)[form.faults["optim.lr"]]
@@ -216,6 +228,8 @@ def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:
         (panel.preview_now, actions.preview_now),
     ):
         compat.on(button.click, control(action), refresh.inputs, refresh.outputs)
+    preset = form.components["run.preset"]
+    compat.on(preset.input, fill_preset, {preset}, form.taken)
     rate, steps = form.components["optim.lr"], form.components["optim.steps"]
     for field in (rate, steps):
         compat.on(field.change, show_schedule, {rate, steps}, [panel.schedule, form.faults["optim.lr"]], typing=True)

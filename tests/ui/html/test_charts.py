@@ -2,13 +2,14 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_ti.config.schedule import parse_schedule
-from lib_ti.events import StepDone
+from lib_ti.events import Measured, StepDone
 from lib_ti.jobs.history import History
 from lib_ti.ui.html import charts
 
@@ -100,3 +101,16 @@ def test_two_encoders_have_a_line_each_named_in_its_colour():
     html = charts.norms_chart(history)
     assert '<span class="main">clip_l 0.4</span>' in html
     assert '<span class="second">clip_g 0.5</span>' in html
+
+
+def test_what_is_measured_on_fixed_samples_is_a_line_of_its_own():
+    """The one that can be read: those of the updates are mostly noise."""
+    measured = [Measured(step, 0.4 - step / 100, 0.3, 20, False, 12.0) for step in (0, 10, 20, 30)]
+    html = charts.loss_chart(history_of(30), measured)
+    assert "0.1000 on fixed samples, best at step 20" in html
+    drawn = re.search(r'class="ti_lab_line second" d="([^"]+)"', html)
+    assert drawn
+    assert drawn[1].count("L") == 3
+    assert drawn[1].startswith("M0.0 ")  # from step 0, where it begins
+    held_out = [replace(one, held_out=True) for one in measured]
+    assert "on held-out pictures" in charts.loss_chart(history_of(30), held_out)

@@ -21,7 +21,7 @@ from lib_ti.dataset.album import Album, Card
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.dataset.template import Template
 from lib_ti.errors import Fault, visible
-from lib_ti.events import Failed, PreviewReady, Saved, StepDone
+from lib_ti.events import Failed, Judged, Measured, PreviewReady, Saved, StepDone
 from lib_ti.expression.advice import Advice
 from lib_ti.formats.files import Header
 from lib_ti.host import EncoderInfo, ModelInfo
@@ -52,6 +52,7 @@ FAULT = Fault(EVIL, EVIL, EVIL)
 MODEL = ModelInfo(EVIL, EVIL, "sd1", (EncoderInfo(EVIL, 768, 0),), EVIL, 512)  # type: ignore[arg-type]
 STAGES = parse_schedule(", ".join(f"0.{n} cosine:{n}" for n in range(1, 20)))
 STEPS = History().add(StepDone(1, 9, 0, 0, 0.1, 0.1, {EVIL: 0.4, "clip_g": 0.5}, 1, 0.1))
+MEASURED = Measured(1, 0.1, 0.2, 1, False, 12.0)
 PREVIEW = PreviewReady(1, Path("none.png"), EVIL, 7)
 RUN = Snapshot(
     *(1, EVIL, "running", EVIL, 0.5),
@@ -63,7 +64,7 @@ RUN = Snapshot(
     saved=(Saved(1, Path(EVIL), EVIL),),
 )
 FAILED = Snapshot(1, EVIL, "failed", failure=Failed(EVIL, EVIL, False, EVIL))
-STOPPED = Snapshot(1, EVIL, "stopped", result=Path(EVIL))
+STOPPED = Snapshot(1, EVIL, "stopped", result=Path(EVIL), verdicts=(Judged(EVIL, EVIL, EVIL),))
 CARD = Card(EVIL, Path(EVIL), EVIL, EVIL, (8, 8), b"jpeg", EVIL)
 RESULT = Result(Path(EVIL), "sd1", 1, (EVIL,))
 REMADE = (RemakeResult(Path(EVIL), RESULT), RemakeResult(Path(EVIL), None, EVIL))
@@ -107,7 +108,7 @@ EXAMPLES: dict[Callable[..., Html], Callable[[], Sequence[Html]]] = {
             *(EVIL, [(EVIL, EVIL)], charts.Frame(0, 9, 0, 9), [charts.Line([(1, 2)], EVIL)], [(1, EVIL)], EVIL)
         )
     ],
-    charts.loss_chart: lambda: [charts.loss_chart(STEPS)],
+    charts.loss_chart: lambda: [charts.loss_chart(STEPS, [MEASURED])],
     charts.rate_chart: lambda: [charts.rate_chart(STEPS)],
     charts.norms_chart: lambda: [charts.norms_chart(STEPS)],
     charts.schedule_chart: lambda: [charts.schedule_chart(STAGES, 60)],
