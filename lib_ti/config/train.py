@@ -433,9 +433,6 @@ class TrainConfig:
             odd = [one.folder for one in folders[1:] if bool(one.width) != bool(one.height)]
             faults += [Fault("data.more", f"{folder}: give both width and height, or neither") for folder in odd]
             faults += name_faults(self.embedding, [one.name for one in folders])
-        if self.embedding.negative == "alone" and "[name]" in self.preview.prompt:
-            hint = "write what pictures should show"
-            faults.append(Fault("preview.prompt", "[name] stands in the negative prompt of previews", hint))
         if self.loss.timestep_min > self.loss.timestep_max:
             faults.append(Fault("loss.timestep_max", f"is below the least timestep of {self.loss.timestep_min}"))
         return faults

@@ -27,7 +27,8 @@ CARD_ENDINGS = [
 
 def preview_requests(plan: Plan) -> dict[str, ImageRequest]:
     """The same for all previews of a run: a picture for each embedding that prompts call, by name; a single one where the preview's
-    own prompt has no [name]. Each in the preview's own size, else the training size, else the model's."""
+    own prompt has no [name], and of a negative embedding alone, for whose prompt [name] is nothing. Each in the preview's own size,
+    else the training size, else the model's."""
     preview, names = plan.config.preview, plan.config.embedding.called
     line = plain_marks(preview.prompt)
     if plan.config.embedding.negative == "alone" or (line and "[name]" not in line):

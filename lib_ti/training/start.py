@@ -154,22 +154,29 @@ def find_start(host: Host, config: TrainConfig) -> Start:
     if config.embedding.resume:
         states, unread = _load_states(embedding_path(host, config), log_path(host, config), config.embedding.name)
     errors: list[TIError] = []
-    start, others, words = None, {}, {}
+    start, others = None, {}
     with collected(errors):
         start = _find_first(host, config, states, unread)
     of_run = [state for state in states if start and state.run == start.state.run]
     for one in config.embedding.embeddings()[1:]:
         with collected(errors):
-            others[one.name], words[one.name] = _find_other(host, config, one, of_run)
+            others[one.name] = _find_other(host, config, one, of_run)
     raise_together(errors)
     assert start
-    if others.keys() != start.state.others.keys():  # what was measured with other embeddings is not to be compared
-        start = replace(start, state=replace(start.state, measured=(), best={}))
+    saved = start.saved and all(other.saved for other in others.values())
+    words = {name: other.words for name, other in others.items()}
+    return replace(_beside(start, {name: other.learned for name, other in others.items()}), further=words, saved=saved)
+
+
+def _beside(start: Start, others: Mapping[str, Learned]) -> Start:
+    """With `others` learning beside the first. What was measured with other embeddings is not to be compared, so it goes."""
+    state, warnings = start.state, start.warnings
+    if others.keys() != state.others.keys():
+        state = replace(state, measured=(), best={})
         others = {name: replace(learned, best={}) for name, learned in others.items()}
         if left := start.state.others.keys() - others.keys():
-            told = f"The run trained {' and '.join(sorted(left))} too: this one goes on without."
-            start = replace(start, warnings=(*start.warnings, told))
-    return replace(start, state=replace(start.state, others=others), further=words)
+            warnings = (*warnings, f"The run trained {' and '.join(sorted(left))} too: it goes on without.")
+    return replace(start, state=replace(state, others=others), warnings=warnings)
 
 
 def _existing(host: Host, config: TrainConfig, path: Path) -> Embedding | None:
@@ -178,31 +185,38 @@ def _existing(host: Host, config: TrainConfig, path: Path) -> Embedding | None:
     return load_embedding(path).fit_to(host.model()) if counts else None
 
 
-def _find_other(
-    host: Host, config: TrainConfig, part: EmbeddingPart, of_run: Sequence[RunState]
-) -> tuple[Learned, str]:
-    """Of a further embedding, what it begins with, and that in words; `of_run` are the states of the run that is resumed."""
+@dataclass(frozen=True)
+class _Other:
+    """What a further embedding begins with, and that `words`; `saved` as in `Start`, also where there is nothing to save yet."""
+
+    learned: Learned
+    words: str
+    saved: bool = True
+
+
+def _find_other(host: Host, config: TrainConfig, part: EmbeddingPart, of_run: Sequence[RunState]) -> _Other:
+    """`of_run` are the states of the run that is resumed."""
     path = embedding_path(host, config, part.name)
     existing = _existing(host, config, path)
-    newest = max(of_run, key=lambda state: state.step, default=None)
-    if newest and part.name in newest.others:
-        learned = [state.others[part.name] for state in of_run if part.name in state.others]
-        known = {digest for one in learned for digest in (*_digests(one), one.began_as)}
-        if existing and existing.step and digest_vectors(existing.vectors) not in known:
+    now = digest_vectors(existing.vectors) if existing else ""
+    states = [state for state in of_run if part.name in state.others]
+    if states:
+        known = {digest for state in states for digest in _digests(state.others[part.name])}
+        newest = max(states, key=lambda state: state.step).others[part.name]
+        if existing and existing.step and now not in (*known, newest.began_as):
             raise EmbeddingExists(
                 f"{path.name} does not hold what this run has learned.",
                 "Overwrite to go on as the run was, or choose another name.",
                 str(path),
             )
-        return newest.others[part.name], "resumed with the run"
+        return _Other(newest, "resumed with the run", saved=now in _digests(newest))
     if existing and existing.step and not config.embedding.resume:
         raise _exists(path, existing)
     if existing:
-        return Learned(existing.vectors, began_as=digest_vectors(existing.vectors), recipe=_origin(existing, path)), (
-            f"from {path.name} ({existing.rows} vectors, step {existing.step})"
-        )
+        words = f"from {path.name} as it is ({existing.rows} vectors, step {existing.step or 0})"
+        return _Other(Learned(existing.vectors, began_as=now, recipe=_origin(existing, path)), words)
     vectors = initial_vectors(host, part.init, part.vectors, EMBEDDINGS.where)
-    return Learned(vectors, began_as=digest_vectors(vectors)), f"{part.vectors} vectors from {part.init!r}"
+    return _Other(Learned(vectors, began_as=digest_vectors(vectors)), f"{part.vectors} vectors from {part.init!r}")
 
 
 def _exists(path: Path, existing: Embedding) -> EmbeddingExists:
