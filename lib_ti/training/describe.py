@@ -18,7 +18,8 @@ import torch
 
 from lib_ti.chance import chance, shuffled
 from lib_ti.config.describe import DescribeConfig
-from lib_ti.config.train import DataPart, EmbeddingPart, MeasurePart, OptimizerPart, RunPart, TrainConfig
+from lib_ti.config.train import DataPart, MeasurePart, OptimizerPart, RunPart, TrainConfig
+from lib_ti.config.trained import EmbeddingPart
 from lib_ti.control import Control
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.dataset.scan import list_dataset, scan_pictures
@@ -85,7 +86,7 @@ class _Search:
         if not start:
             raise InvalidConfig([Fault("start", "is no word", "write one, such as thing")])
         self.start = start[0]
-        host.validate_session(session_request(self.training, 1))
+        host.validate_session(session_request(self.training, {self.name: 1}))
         self.tables = {encoder.name: host.all_token_vectors(encoder.name) for encoder in self.model.encoders}
 
     def run(self) -> Description:
@@ -106,7 +107,7 @@ class _Search:
     def opened(self, rows: int) -> Iterator[TrainingSession]:
         """The model, for a placeholder of `rows`: the words found so far and the one that is looked for."""
         self.emit(Status("Waiting for the model"))
-        request = session_request(self.training, rows, given_up=lambda: self.control.stopping)
+        request = session_request(self.training, {self.name: rows}, given_up=lambda: self.control.stopping)
         with self.host.training_session(request) as session:
             if self.host.model() != self.model:
                 raise HostError(f"The words are looked for in {self.model.name}, but the model is another by now.")
@@ -143,7 +144,7 @@ class _Search:
 
     def validate_prompts(self, session: TrainingSession, rows: int) -> None:
         for prompt in dict.fromkeys(sample.prompt for sample in self.samples):
-            seen = session.placeholder_rows(prompt)
+            seen = session.placeholder_rows(prompt)[self.name]
             if seen < rows:
                 shown = prompt.replace(self.name, "[name]")
                 raise InvalidConfig(
@@ -187,7 +188,7 @@ class _Search:
         One choice for all encoders of the model: what each of them promises adds up.
         """
         rows = {name: value.requires_grad_() for name, value in self.rows(session, at).items()}
-        loss = accumulate_gradient(session, rows, self.samples, self.config.at_once, self.training.loss)
+        loss = accumulate_gradient(session, {self.name: rows}, self.samples, self.config.at_once, self.training.loss)
         self.count(len(self.samples))
         if not self.found.start_loss:
             self.found = replace(self.found, start_loss=_finite(float(loss)))
@@ -213,7 +214,9 @@ class _Search:
         return bool(word) and "\\x" not in word
 
     def loss_with(self, session: TrainingSession, token: int) -> float:
-        loss = losses_of(session, self.rows(session, token), self.samples, self.config.at_once, self.training.loss).loss
+        loss = losses_of(
+            session, {self.name: self.rows(session, token)}, self.samples, self.config.at_once, self.training.loss
+        ).loss
         self.count(len(self.samples) / 2)
         return _finite(float(loss))
 

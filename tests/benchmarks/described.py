@@ -71,7 +71,7 @@ def reached(host: Host, thing: Thing, found: Description) -> list[float]:
         rows = {one.name: host.token_vectors(ids, one.name) for one in host.model().encoders}
         with host.training_session(SessionRequest("zork", count)) as session:
             batch = FixedBatch(session, pictures)
-            losses = [batch.loss(f"a photo of a {word}", rows) for word in ("shape", "zork", thing.phrase)]
+            losses = [batch.loss(f"a photo of a {word}", {"zork": rows}) for word in ("shape", "zork", thing.phrase)]
         gaps.append(gap_closed(*losses))
     return gaps
 

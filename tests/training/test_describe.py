@@ -83,7 +83,9 @@ def test_the_words_of_a_thing_are_found_and_close_the_gap_to_it(model: str, tmp_
     pictures = [torch.from_numpy(picture).permute(2, 0, 1) / 127.5 - 1 for picture in draw_other_pictures(4)]
     with host.training_session(SessionRequest("zork", 3)) as session:
         batch = FixedBatch(session, pictures)
-        losses = [batch.loss(f"a photo of a {word}", rows) for word in ("thing", "zork", "striped purple star")]
+        losses = [
+            batch.loss(f"a photo of a {word}", {"zork": rows}) for word in ("thing", "zork", "striped purple star")
+        ]
     assert gap_closed(*losses) > 0.7
 
 

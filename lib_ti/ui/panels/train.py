@@ -71,6 +71,11 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("data.caption_prefix", "data.caption_suffix"),
         ("data.wildcards",),
     ),
+    "Further and negative embeddings": (
+        ("embedding.more",),
+        ("data.name",),
+        ("embedding.negative", "loss.guidance"),
+    ),
     "Previews": (
         ("preview.prompt",),
         ("preview.negative",),

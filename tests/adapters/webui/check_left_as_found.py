@@ -82,7 +82,9 @@ def test_hypertile_of_the_last_picture_is_off_in_training(app: App, sd_model: An
 
     def predicted() -> torch.Tensor:
         with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
-            conditioning = session.encode_prompts([f"a {NAME}"], vectors, [PictureSize(256, 256, 0, 0, 256, 256)])
+            conditioning = session.encode_prompts(
+                [f"a {NAME}"], {NAME: vectors}, [PictureSize(256, 256, 0, 0, 256, 256)]
+            )
             return session.predict(torch.ones(1, 4, 32, 32), torch.tensor([500]), conditioning)
 
     def switch(on: bool) -> None:
