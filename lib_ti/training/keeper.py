@@ -44,6 +44,7 @@ class Keeper:
         self.plan, self.trainee, self.measurer, self.emit, self.sync = plan, trainee, measurer, emit, sync
         self.config, self.folder, self.token_tables = plan.config, plan.start.folder, token_tables
         self.warnings = warnings
+        self._copied: int | None = None  # the step of the newest copy
         self._copies: list[int] = []  # their steps: those that this run wrote in their turn, and that are still there
 
     def embedding(self, name: str, best: bool = False) -> Embedding:
@@ -98,6 +99,7 @@ class Keeper:
             copy = folder.copy(step, path.suffix)
             self.save(self.embedding(name), copy, folder.state(step))
             self.emit(Saved(step, copy, "copy"))
+        self._copied = step
 
     def save_due(self) -> None:
         """A copy in its turn, for which an older one may go."""
@@ -121,7 +123,7 @@ class Keeper:
         """Into their places: of the best vectors where that is asked for; the last ones then stay as copies."""
         measured = self.measurer.measured
         earlier = self.config.measure.best and bool(measured) and best_of(measured).step < self.trainee.step
-        if earlier:
+        if earlier and self._copied != self.trainee.step:
             self.save_copy()
         self.sync()
         with self.state_in_the_log():

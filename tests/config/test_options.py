@@ -149,6 +149,7 @@ def values_of(config: type) -> st.SearchStrategy[dict[str, Any]]:
         del options["data.width"], options["data.height"], options["loss.timestep_max"]
         del (
             options["data.name"],
+            options["data.more"],  # lines, which are read
             options["embedding.more"],
             options["embedding.negative"],
         )  # names, which must be told apart
