@@ -339,6 +339,12 @@ class MeasurePart:
         "End by itself",
         "Measure at the end of each stage of the learning rate too, and end with the first one that adds little.",
     )
+    noise: bool = option(
+        False,
+        "Measure the gradient's noise",
+        "At the start, from 64 pictures' gradients. Where it is far greater than it was where Automatic was measured, normalised "
+        "takes more steps, with a longer memory.",
+    )
     gain: float = option(
         0.1, "Least gain", "Of a stage, as a share of what those before it gained.", minimum=0.0, maximum=1.0
     )

@@ -18,7 +18,7 @@ import torch
 
 from lib_ti.chance import chance, shuffled
 from lib_ti.config.describe import DescribeConfig
-from lib_ti.config.train import DataPart, MeasurePart, OptimizerPart, RunPart, TrainConfig
+from lib_ti.config.train import DataPart, OptimizerPart, RunPart, TrainConfig
 from lib_ti.config.trained import EmbeddingPart
 from lib_ti.control import Control
 from lib_ti.dataset.dataset import Dataset
@@ -132,7 +132,7 @@ class _Search:
     def draw_samples(self, session: TrainingSession, dataset: Dataset) -> list[Sample]:
         cache = cache_latents(session, dataset, self.progress("Encoding picture {} of {}"))
         session.offload_image_encoder()
-        return fixed_samples(dataset, cache, self.training, self.config.seed)
+        return fixed_samples(dataset, cache, self.training, self.config.seed, self.config.samples)
 
     def progress(self, text: str) -> Callable[[int, int], None]:
         def told(done: int, total: int) -> None:
@@ -256,6 +256,5 @@ def _as_training(config: DescribeConfig, name: str) -> TrainConfig:
         embedding=EmbeddingPart(name=name),
         data=DataPart(folder=config.pictures, template="none"),
         optim=OptimizerPart(micro_batch=config.at_once),
-        measure=MeasurePart(samples=config.samples),
         run=RunPart(seed=config.seed, clip_skip=config.clip_skip, checkpointing=config.checkpointing),
     )

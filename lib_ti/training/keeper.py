@@ -21,10 +21,13 @@ from lib_ti.training.verdict import best_of
 
 
 def settings_of(plan: Plan) -> dict[str, object]:
-    """As given, but with the seed that was drawn, so that the file brings the same run again."""
-    config = plan.config
+    """As given, but with the seed that was drawn and as long as noise has made it, so that the file brings the same run again."""
+    config, state = plan.config, plan.start.state
+    measure = replace(config.measure, noise=config.measure.noise and state.stretch == 1)
     embedding = replace(config.embedding, resume=False, overwrite=False)
-    return config_values(replace(config, embedding=embedding, run=replace(config.run, seed=plan.start.state.seed)))
+    return config_values(
+        replace(config, embedding=embedding, measure=measure, run=replace(config.run, seed=state.seed))
+    )
 
 
 class Keeper:

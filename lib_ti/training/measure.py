@@ -76,7 +76,7 @@ class Measurer:
         self._score = replace(config.loss, weighting="debiased")
         self._before = len(self.measured) if goes_on else 0
         self._least, self._at_once = part.gain, config.optim.micro_batch or config.optim.batch_size
-        self.samples = fixed_samples(dataset, cache, config, state.seed) if self.on else []
+        self.samples = fixed_samples(dataset, cache, config, state.seed, part.samples) if self.on else []
 
     @property
     def settled(self) -> bool:
@@ -111,13 +111,13 @@ class Measurer:
         return one
 
 
-def fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int) -> list[Sample]:
-    """One sample at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all, evenly where
+def fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int, count: int) -> list[Sample]:
+    """`count` samples, one at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all, evenly where
     there are more pictures than samples."""
     held = [n for n, picture in enumerate(dataset.pictures) if not picture.repeats]
     pictures = held or list(range(len(dataset.pictures)))
     sampling = "deterministic" if config.data.latent_sampling == "deterministic" else "once"
-    loss, count = config.loss, config.measure.samples
+    loss = config.loss
     samples = []
     for number in range(count):
         index = pictures[number * max(count, len(pictures)) // count % len(pictures)]

@@ -32,6 +32,7 @@ from lib_ti.events import Emit, Status, ignore
 from lib_ti.host import Host, ModelInfo
 from lib_ti.library.result import other_files
 from lib_ti.training.measure import held_out_count, hold_out, steps_between
+from lib_ti.training.noise import stretched
 from lib_ti.training.optimizer import rate_of_numbers
 from lib_ti.training.start import Start, embedding_paths, find_start
 from lib_ti.training.validation import memory_needed, rate_warnings, session_request, validate_settings
@@ -73,6 +74,14 @@ class Plan:
     def rows(self) -> dict[str, int]:
         """How many vectors each embedding has, by name."""
         return self.start.rows
+
+    def stretched(self, host: Host, factor: float) -> Plan:
+        """Of a run that has not begun: `factor` times as long, as its state will say."""
+        config = stretched(self.config, factor)
+        last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
+        start = replace(self.start, state=replace(self.start.state, stretch=factor))
+        rates = tuple(rates_in_words(host, config.schedule, 0, last))
+        return replace(self, config=config, start=start, last_step=last, rates=rates)
 
     def validate_model(self, now: ModelInfo) -> None:
         """The run may have waited for the host's other jobs, and its plan is for one model only."""
@@ -215,7 +224,7 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
     outline = Outline(config, model, data, embedding_paths(host, config))
     with collected(errors):
         start = find_start(host, config)
-        config = epochs_in_steps(config, data.samples_per_epoch, start)
+        config = stretched(epochs_in_steps(config, data.samples_per_epoch, start), start.state.stretch)
         last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
         _validate_steps(config, start, last)
         return replace(outline, config=config, start=start, last_step=last)

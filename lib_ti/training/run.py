@@ -39,7 +39,8 @@ from lib_ti.training.keeper import Keeper, settings_of
 from lib_ti.training.latents import Views, cache_latents, draw_view
 from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot, save_measurements
-from lib_ti.training.measure import Measurer, kept_of_context
+from lib_ti.training.measure import Measurer, fixed_samples, kept_of_context
+from lib_ti.training.noise import SAMPLES, USUAL, picture_gradients, signal_to_noise, stretch_for
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_requests, save_card
 from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
@@ -179,7 +180,9 @@ class _Run:
         self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
-        start = plan.start
+        if self.config.measure.noise and self.trainee.step == 0:
+            self.heed_noise()
+        start, plan = self.plan.start, self.plan
         self.measurer = Measurer(
             self.config, plan.dataset, self.cache, start.state, plan.last_step, goes_on=start.saved
         )
@@ -194,9 +197,33 @@ class _Run:
         """From here on the run writes."""
         save, first = self.config.save, self.plan.first_step
         self.folder.make()
-        write_atomically(self.folder.settings, json.dumps(settings_of(self.plan), indent=1).encode())
+        self.write_settings()
         self.losses = self.files.enter_context(closing(LossTable(self.folder.losses, first, save.csv_every)))
         self.board = self.files.enter_context(closing(TensorBoard(self.folder.tensorboard, save.tensorboard, first)))
+
+    def write_settings(self) -> None:
+        write_atomically(self.folder.settings, json.dumps(settings_of(self.plan), indent=1).encode())
+
+    def heed_noise(self) -> None:
+        """Before the first step: tell how noisy a picture's gradient is, and lengthen the run where it is far noisier than usual."""
+        plan, config, session = self.plan, self.config, self.session
+        samples = fixed_samples(plan.dataset, self.cache, config, self.seed, SAMPLES)
+        ratio = signal_to_noise(
+            picture_gradients(session, self.trainee.vectors, samples, config.loss, self.show_gradients)
+        )
+        factor = stretch_for(ratio) if config.optim.name == "normalised" else 1.0
+        reason = f"the signal-to-noise ratio of a picture's gradient is {ratio:.3f}; it was {USUAL[0]} to {USUAL[1]} in the demo models"
+        longer = f"The run is {factor:.1f} times as long for it." if factor > 1 else "The run stays as it is planned."
+        self.emit(Judged("noise", reason, longer))
+        if factor > 1:
+            self.plan = plan = plan.stretched(self.host, factor)
+            self.config = plan.config
+            self.trainee = Trainee(
+                plan.start.state, self.config.optim, session.device, self.words, self.config.embedding.name
+            )
+            self.write_settings()
+            name, model = self.config.embedding.name, plan.model.name
+            self.emit(Planned(name, model, plan.first_step, plan.last_step, plan.lines(), self.folder.root))
 
     def draw_samples(self) -> list[Sample]:
         """The pictures of the next update: a function of the seed and of how many pictures came before."""
@@ -427,6 +454,11 @@ class _Run:
         if self.control.stopping or self.session.interrupted():
             raise GivenUp("The run was stopped before its first step.")
         self.emit(Status(f"Encoding picture {min(done + 1, total)} of {total}", done / total))
+
+    def show_gradients(self, done: int, total: int) -> None:
+        if self.control.stopping or self.session.interrupted():
+            raise GivenUp("The run was stopped before its first step.")
+        self.emit(Status(f"Measuring the noise of gradient {done + 1} of {total}", done / total))
 
 
 def _due(step: int, every: int) -> bool:

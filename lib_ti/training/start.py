@@ -27,6 +27,7 @@ from lib_ti.embedding.fit import is_of_model
 from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding, TIError, collected, raise_together
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
+from lib_ti.training.noise import stretched
 from lib_ti.training.state import SUFFIX, Learned, Moments, RunState, load_optim, load_state, optim_path, state_path
 
 
@@ -281,7 +282,7 @@ def _resumed(host: Host, config: TrainConfig, state: RunState, log: Path, existi
         replace(state, folder=str(folder.root)),
         folder,
         f"resumed after step {state.step}",
-        (*made_on, *_other_settings_warnings(state, config)),
+        (*made_on, *_other_settings_warnings(state, stretched(config, state.stretch))),
         saved,
     )
 

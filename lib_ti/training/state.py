@@ -60,7 +60,7 @@ class Learned:
 class RunState:
     """`samples`: pictures seen; `run` sorts by the time the run began; `fingerprint`: of the data set.
     `model_hash`, `model_name`, `token_tables`: of the model that they were trained on; `settings`: of the run, by dotted path;
-    `optimizer`: whose the moments are; `measured`: on fixed samples, in order.
+    `optimizer`: whose the moments are; `stretch`: by which the run is longer than its settings, for its gradients' noise; `measured`: on fixed samples, in order.
     `vectors`, `moments`, `best`, `began_as` and `recipe`: as in `Learned`, of the embedding whose file this state goes with;
     `others`: by name, of those that learned in the same run."""
 
@@ -79,6 +79,7 @@ class RunState:
     token_tables: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "adamw"
+    stretch: float = 1.0
     measured: Sequence[Measurement] = ()
     best: Mapping[str, torch.Tensor] = field(default_factory=dict)
     others: Mapping[str, Learned] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class RunState:
 
 
 _RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
-_SINCE = ("model_name", "token_tables", "settings", "optimizer", "measured", "others")
+_SINCE = ("model_name", "token_tables", "settings", "optimizer", "measured", "others", "stretch")
 """Of the record, what older files do not have."""
 
 
@@ -147,7 +148,7 @@ _KINDS: dict[str, type] = dict.fromkeys(
     ("run", "began_as", "fingerprint", "model_hash", "folder", "model_name", "optimizer"), str
 )
 _KINDS |= (
-    {"measured": list, "others": list}
+    {"measured": list, "others": list, "stretch": float}
     | dict.fromkeys(("step", "samples", "seed"), int)
     | dict.fromkeys(("recipe", "token_tables", "settings"), dict)
 )
@@ -172,6 +173,8 @@ def _read_record(text: str | None) -> dict[str, Any]:
     for name, value in record.items():
         if type(value) is not _KINDS[name] or (isinstance(value, int) and not 0 <= value <= LARGEST_SEED):
             raise ValueError(f"its {name} is {str(value)[:50]!r}")
+    if not 1 <= record.get("stretch", 1.0) <= 100:
+        raise ValueError(f"its stretch is {record['stretch']!r}")
     if not all(isinstance(digest, str) for digest in record.get("token_tables", {}).values()):
         raise ValueError("its token_tables hold what is no digest")
     for one in record.get("others", []):

@@ -1,31 +1,27 @@
 """Several embeddings in one run: a user would lose one of them, its momentum, or its place in the prompts."""
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from lib_ti.adapters.detect import open_standalone
-from lib_ti.config.options import build_config
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.demo.world import HELD_OUT, Thing, draw
 from lib_ti.errors import EmbeddingExists, FaultList, InvalidConfig, InvalidDataset
-from lib_ti.events import Event, PreviewReady, Saved, StepDone, ignore
+from lib_ti.events import Event, PreviewReady, Saved, StepDone
 from lib_ti.formats.files import load_embedding
-from lib_ti.host import Host, SessionRequest
+from lib_ti.host import SessionRequest
 from lib_ti.training.evaluation import FixedBatch, gap_closed
 from lib_ti.training.plan import plan_training
-from lib_ti.training.run import train
 from lib_ti.training.start import find_start
 from lib_ti.training.state import load_state, state_path
 from tests.toy_host import ToyHost, ToySession
-from tests.training.runs import Settings, run, stop_at
+from tests.training.on_demo import CONCEPTS, draw_things, held_out, learn
+from tests.training.runs import Settings, equal, files, run, stop_at
 
 NAMES = ("foo", "bar")
 
@@ -43,16 +39,6 @@ def two(settings: Settings, pictures: Path) -> Settings:
         return settings(**lines | changes)
 
     return make
-
-
-def files(host: ToyHost) -> dict[str, dict[str, torch.Tensor]]:
-    folder = host.embeddings_folder()
-    return {path.stem: dict(load_embedding(path).vectors) for path in folder.glob("*.safetensors")}
-
-
-def equal(one: ToyHost, two: ToyHost) -> bool:
-    a, b = files(one), files(two)
-    return a.keys() == b.keys() and all(torch.equal(a[n][e], b[n][e]) for n in a for e in a[n])
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
@@ -219,30 +205,6 @@ def test_both_in_one_prompt_get_a_gradient_each(tmp_path: Path, settings: Settin
     for name, vectors in files(host).items():
         begin = host.token_vectors(host.tokenize(before[name])[:1], "clip_l")[0]
         assert (vectors["clip_l"][0] - begin).abs().min() > 0
-
-
-# On the demo model
-
-CONCEPTS = {"trx": HELD_OUT[0], "qzk": HELD_OUT[2]}
-"""A striped purple star and a green heart."""
-
-
-def draw_things(folder: Path, thing: Thing, count: int = 8, seed: int = 77) -> Path:
-    folder.mkdir(parents=True)
-    rng = random.Random(seed)
-    for number in range(count):
-        Image.fromarray(draw(thing, rng)).save(folder / f"{number}.png")
-    return folder
-
-
-def held_out(thing: Thing, count: int = 8) -> list[torch.Tensor]:
-    rng = random.Random(1234)
-    return [torch.from_numpy(np.asarray(draw(thing, rng))).permute(2, 0, 1) / 127.5 - 1 for _ in range(count)]
-
-
-def learn(host: Host, settings: dict[str, Any]) -> None:
-    torch.set_num_threads(1)
-    train(host, build_config(TrainConfig, settings), ignore, Control())
 
 
 @pytest.mark.slow

@@ -97,6 +97,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("measure.every", "measure.samples", "measure.held_out"),
         ("measure.best",),
         ("measure.end", "measure.gain"),
+        ("measure.noise",),
     ),
     "Files and logs": (
         ("save.format", "save.csv_every", "save.keep"),
