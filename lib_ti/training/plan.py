@@ -10,7 +10,7 @@ from pathlib import Path
 from lib_ti.config.schedule import Schedule
 from lib_ti.config.train import TrainConfig
 from lib_ti.dataset.dataset import Dataset, buckets
-from lib_ti.dataset.scan import Listing, list_dataset, scan_pictures
+from lib_ti.dataset.scan import Listing, list_class_pictures, list_dataset, scan_pictures
 from lib_ti.dataset.wildcards import longest
 from lib_ti.embedding.name import name_remark, shadow_warnings
 from lib_ti.embedding.vocabulary import word_lengths
@@ -39,7 +39,8 @@ from lib_ti.training.verdict import is_settled
 @dataclass(frozen=True)
 class Plan:
     """`rates`: a line for each stage of the schedule; `buckets`: pictures by (width, height); `prompts_seen` tells
-    that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it."""
+    that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it;
+    `classes`: the class pictures, where there are any."""
 
     config: TrainConfig
     model: ModelInfo
@@ -53,6 +54,7 @@ class Plan:
     prompts_seen: bool = False
     memory: str = ""
     name_remark: str = ""
+    classes: Dataset | None = None
 
     @property
     def first_step(self) -> int:
@@ -89,6 +91,7 @@ class Plan:
             f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
             + (f", {masks} with a mask" if masks else "")
             + (f", encoded in {views} views" if views > len(self.dataset.pictures) else ""),
+            *self._classes_in_words(),
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs{self._end_in_words()}",
@@ -110,6 +113,12 @@ class Plan:
         }[optim.name]
         cap = f"; vectors at most {optim.cap:g} times as long as words, so that they leave a prompt's others their say"
         return what + (cap if optim.length == "cap" else "")
+
+    def _classes_in_words(self) -> list[str]:
+        if not self.classes:
+            return []
+        weight = self.config.loss.prior_weight
+        return [f"Class pictures: {len(self.classes.pictures)}, one with each picture, at weight {weight:g}"]
 
     def _end_in_words(self) -> str:
         part = self.config.measure
@@ -139,6 +148,7 @@ class Outline:
     path: Path
     start: Start | None = None
     last_step: int = 0
+    classes: Listing | None = None
 
 
 def outline_training(host: Host, config: TrainConfig) -> Outline:
@@ -147,6 +157,9 @@ def outline_training(host: Host, config: TrainConfig) -> Outline:
     outline = _outline(host, config, errors)
     with collected(errors):
         outline.listing.validate()
+    with collected(errors):
+        if outline.classes:
+            outline.classes.validate()
     raise_together(errors)
     return outline
 
@@ -167,18 +180,21 @@ def plan_training(
     emit(Status("Checking the pictures"))
     errors: list[TIError] = []
     outline = run if isinstance(run, Outline) else _outline(host, run, errors)
-    config, start, dataset, seen = outline.config, outline.start, None, False
+    config, start, dataset, classes, seen = outline.config, outline.start, None, None, False
     with collected(errors):
         dataset = scan_pictures(outline.listing, progress)
+    with collected(errors):
+        classes = scan_pictures(outline.classes, progress) if outline.classes else None
     named = all(fault.where != "embedding.name" for error in errors for fault in faults_of(error))
     if dataset and named:
         with collected(errors):
             rows = start.rows if start else config.embedding.vectors
-            seen = _validate_prompts(host, config, dataset, rows)
+            found = [_validate_prompts(host, config, one, rows) for one in (dataset, classes) if one]
+            seen = all(found)
     raise_together(errors)
     assert dataset
     assert start
-    return _build_plan(host, outline, start, dataset, seen)
+    return _build_plan(host, outline, start, dataset, classes, seen)
 
 
 def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
@@ -186,7 +202,10 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
     model, name = host.model(), config.embedding.name
     errors += validate_settings(host, model, config)
     data = list_dataset(config.data, name, model.native_size, model.pixel_multiple, host.template_folders())
-    outline = Outline(config, model, data, embedding_path(host, config))
+    classes = None
+    if config.data.class_folder:
+        classes = list_class_pictures(config.data, config.embedding.init, name, model.native_size, model.pixel_multiple)
+    outline = Outline(config, model, data, embedding_path(host, config), classes=classes)
     with collected(errors):
         start = find_start(host, config)
         config = epochs_in_steps(config, data.samples_per_epoch, start)
@@ -206,9 +225,13 @@ def epochs_in_steps(config: TrainConfig, samples_per_epoch: int, start: Start) -
     return replace(config, optim=replace(optim, steps=max(1, steps)))
 
 
-def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, prompts_seen: bool) -> Plan:
+def _build_plan(
+    host: Host, outline: Outline, start: Start, dataset: Dataset, classes: Dataset | None, prompts_seen: bool
+) -> Plan:
     config, model, path, last = outline.config, outline.model, outline.path, outline.last_step
     dataset = hold_out(dataset, held_out_count(config.measure, len(dataset.pictures)), start.state.seed)
+    if classes:
+        dataset = replace(dataset, fingerprint=f"{dataset.fingerprint}+{classes.fingerprint}")
     others = other_files(path, host.embeddings_folder())
     warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
     if start.state.fingerprint not in ("", dataset.fingerprint):
@@ -224,7 +247,8 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         )
     warnings += rate_warnings(host, config, start.state.step, last)
     shapes = buckets(dataset)
-    memory, short = memory_needed(host, config, max(shapes, key=prod), model.pixel_multiple)
+    largest = max([*shapes, *(buckets(classes) if classes else ())], key=prod)
+    memory, short = memory_needed(host, config, largest, model.pixel_multiple)
     warnings += short
     return Plan(
         config=config,
@@ -239,6 +263,7 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         prompts_seen=prompts_seen,
         memory=memory,
         name_remark=name_remark(config.embedding.name, host),
+        classes=classes,
     )
 
 

@@ -35,6 +35,7 @@ from lib_ti.events import (
 from lib_ti.formats.png import write_preview_png
 from lib_ti.host import Host, TrainingSession
 from lib_ti.infotext import infotext
+from lib_ti.training.context import Context, find_context
 from lib_ti.training.keeper import Keeper, settings_of
 from lib_ti.training.latents import Views, cache_latents, draw_view
 from lib_ti.training.lock import training_lock
@@ -42,7 +43,7 @@ from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_p
 from lib_ti.training.measure import Measurer, kept_of_context
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
+from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, own_count, take_update
 from lib_ti.training.validation import session_request
 from lib_ti.training.verdict import best_of, judge
 
@@ -79,6 +80,7 @@ class _Run:
     token_tables: dict[str, str]
     words: dict[str, float]
     trainee: Trainee
+    context: Context | None
     measurer: Measurer
     keeper: Keeper
     losses: LossTable
@@ -90,6 +92,7 @@ class _Run:
         self.held, self.files, self.has_model = ExitStack(), ExitStack(), False
         self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[Views] = []
+        self.class_cache: list[Views] = []
         self.newest = b""
         self.warned: set[str] = set()
 
@@ -134,8 +137,9 @@ class _Run:
                     rate,
                     schedule.relative,
                     self.clip_limit(),
+                    self.context,
                 )
-                self.report(loss, rate, len(samples), time.perf_counter() - began)
+                self.report(loss, rate, own_count(samples), time.perf_counter() - began)
                 self.keep_up()
             if self.has_model and trainee.step > plan.first_step and self.measurer.is_missing(trainee.step):
                 self.measure()
@@ -167,12 +171,16 @@ class _Run:
             self.emit(Warned(warning))
         self.session = self.open_session()
         if not plan.prompts_seen:
-            seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
-            validate_rows_seen(plan.dataset, name, plan.rows, seen)
+            for dataset in filter(None, (plan.dataset, plan.classes)):
+                seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(dataset, name)]
+                validate_rows_seen(dataset, name, plan.rows, seen)
         self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
         self.trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words)
+        self.context = find_context(self.host, self.config, plan.rows, self.seed)
         self.open_files()
         self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
+        if plan.classes:
+            self.class_cache = cache_latents(self.session, plan.classes, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
         start = plan.start
@@ -209,7 +217,23 @@ class _Run:
             latents = picture.draw(data.latent_sampling, self.seed, index, number)
             noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
             samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))
-        return samples
+        return samples + self.draw_class_samples(samples)
+
+    def draw_class_samples(self, samples: list[Sample]) -> list[Sample]:
+        """One of the class for each of `samples`, the next ones, at the same timestep."""
+        classes = self.plan.classes
+        if not classes:
+            return []
+        found, name, loss = [], self.config.embedding.name, self.config.loss
+        picture_of, data = sample_order(classes.repeats, self.seed), classes.sources[0].data
+        for number, own in enumerate(samples, self.trainee.samples):
+            index = picture_of(number)
+            picture = draw_view(self.class_cache[index], data.flip, self.seed, number)
+            latents = picture.draw(data.latent_sampling, self.seed, index, number)
+            noise = draw_noise(latents.shape, loss.noise_offset, "class", self.seed, number)
+            prompt = sample_prompt(classes, name, self.seed, number)
+            found.append(Sample(prompt, picture.size, latents, noise, own.timestep, picture.mask, prior=True))
+        return found
 
     def clip_limit(self) -> float:
         optim = self.config.optim
