@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lib_ti.errors import InvalidText
 
-FIRST_ALONE = ("folder", "more")
+FIRST_ALONE = ("folder", "more", "class_folder", "class_word")
 """What no line can set."""
 
 
