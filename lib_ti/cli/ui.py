@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from lib_ti.api.gate import Gate, Keys
     from lib_ti.api.routes import build_server
     from lib_ti.api.security import Access
-    from lib_ti.demo.run import demo_settings
+    from lib_ti.demo.run import demo_concept
     from lib_ti.ui.serve import serving
 
     with faults_by_flag(FLAGS, ServeConfig):
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         users = read_users(config)
     app = open_app(args, args.out)
     address = "0.0.0.0" if config.listen else "127.0.0.1"
-    defaults = demo_settings(args.model)
+    defaults = demo_concept(args.model)
     pictures = (Path(defaults["data.folder"]),) if defaults else ()
     server = build_server(app, Access(pictures=pictures))
     keys = Keys(users, secrets.token_urlsafe(24) if config.listen and not users else "")

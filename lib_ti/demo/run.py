@@ -40,27 +40,35 @@ class Summary:
     previews: tuple[str, ...]
 
 
-def demo_settings(model: str, steps: int = 200) -> dict[str, Any]:
-    """Settings that train the demo concept well, by dotted path; nothing for other models."""
+def demo_concept(model: str) -> dict[str, Any]:
+    """What a form holds for a demo model, by dotted path: the demo concept, and how its previews look best; nothing for others."""
     if model not in MODELS:
         return {}
-    quarter = max(1, steps // 4)
     return {
         "embedding.name": NAME,
-        "embedding.vectors": 2,
         "embedding.init": CONCEPT.init_text,
         "data.folder": str(PICTURES),
         "data.template": "subject",
+        "preview.prompt": CONCEPT.caption,
+        "preview.cfg": 3.0,
+        "preview.seed": 1,
+        "run.seed": 1,
+    }
+
+
+def demo_settings(model: str, steps: int = 200) -> dict[str, Any]:
+    """Settings that train the demo concept well in `steps`, by dotted path; nothing for other models."""
+    quarter = max(1, steps // 4)
+    how = {
+        "embedding.vectors": 2,
         "optim.lr": f"0.02:{3 * quarter}, 5e-3",
         "optim.steps": steps,
         "optim.batch_size": 8,
         "preview.every": quarter,
-        "preview.prompt": CONCEPT.caption,
-        "preview.cfg": 3.0,
-        "preview.seed": 1,
         "save.every": quarter,
-        "run.seed": 1,
     }
+    concept = demo_concept(model)
+    return concept | how if concept else {}
 
 
 def run_demo(app: App, out: Path, config: TrainConfig, emit: Emit, control: Control) -> Summary | None:

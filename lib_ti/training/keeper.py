@@ -44,6 +44,7 @@ class Keeper:
         self.plan, self.trainee, self.measurer, self.emit, self.sync = plan, trainee, measurer, emit, sync
         self.config, self.folder, self.token_tables = plan.config, plan.start.folder, token_tables
         self.warnings = warnings
+        self._copied: int | None = None  # the step of the newest copy
         self._copies: list[int] = []  # their steps: those that this run wrote in their turn, and that are still there
 
     def embedding(self, best: bool = False) -> Embedding:
@@ -87,6 +88,7 @@ class Keeper:
         copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)
         self.sync()
         self.save(self.embedding(), copy, self.folder.state(self.trainee.step))
+        self._copied = self.trainee.step
         self.emit(Saved(self.trainee.step, copy, "copy"))
 
     def save_due(self) -> None:
@@ -109,7 +111,7 @@ class Keeper:
         """Into its place: of the best vectors where that is asked for; the last ones then stay as a copy."""
         measured = self.measurer.measured
         earlier = self.config.measure.best and bool(measured) and best_of(measured).step < self.trainee.step
-        if earlier:
+        if earlier and self._copied != self.trainee.step:
             self.save_copy()
         self.sync()
         embedding = self.embedding(best=earlier)

@@ -111,8 +111,10 @@ class Plan:
             "normalised": "normalised: each update counts the same, however noisy its pictures are",
             "prodigy": "Prodigy, which finds its rate",
         }[optim.name]
-        cap = f"; vectors at most {optim.cap:g} times as long as words, so that they leave a prompt's others their say"
-        return what + (cap if optim.length == "cap" else "")
+        if optim.length == "free":
+            return what
+        most = "no longer than words" if optim.cap == 1 else f"at most {optim.cap:g} times as long as words"
+        return f"{what}; vectors {most}, so that they do not drown the rest of a prompt"
 
     def _classes_in_words(self) -> list[str]:
         if not self.classes:

@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browsing import SOON, Open, Shoot, field, open_tab, press, step, wait_answer, wait_change, wait_state, wait_step
+from browsing import (
+    SOON,
+    Open,
+    Shoot,
+    choose,
+    field,
+    open_tab,
+    press,
+    step,
+    wait_answer,
+    wait_change,
+    wait_state,
+    wait_step,
+)
 from tab_server import ROOT, free_port, serving
 
 if TYPE_CHECKING:
@@ -212,3 +225,20 @@ def test_the_demo_is_trained_by_pressing_train(browser: Browser, open_page: Open
     generate += ["--embeddings", str(tmp_path), "--out", str(tmp_path / "picture.png")]
     subprocess.run(generate, check=True, cwd=ROOT, timeout=300)
     assert (tmp_path / "picture.png").is_file()
+
+
+def test_a_preset_fills_the_form_and_the_other_takes_it_back(address: str, open_page: Open, gradio_name: str):
+    """What a newcomer finds, and what somebody who comes from the built-in tab wants."""
+    page = open_page(address)
+    open_tab(page, "Train")
+    rate, vectors = field("train", "optim.lr"), field("train", "embedding.vectors")
+    page.fill(field("train", "embedding.name"), "typed")
+    assert page.input_value(vectors) == "8"
+    wait = "([selector, value]) => document.querySelector(selector).value === value"
+    choose(page, "train", "run_preset", "a1111")
+    page.wait_for_function(wait, arg=[rate, "0.005"])
+    assert page.input_value(vectors) == "1"
+    assert page.input_value(field("train", "embedding.name")) == "typed"
+    choose(page, "train", "run_preset", "automatic")
+    page.wait_for_function(wait, arg=[vectors, "8"])
+    assert "cosine" in page.input_value(rate)
