@@ -255,7 +255,7 @@ def train(
     settings = {key: for_class(value, trial, folder) for key, value in settings.items()}
     config = build_config(TrainConfig, base | settings)
     config = build_config(TrainConfig, base | settings | {"optim.steps": -(-images // config.images_per_update)})
-    control, listener = Control(), _Copies(config.images_per_update)
+    control, listener = Control(), _Copies(config.images_per_update, 2 if config.data.class_folder else 1)
     listener.save = control.save_now
     path = App(host).train(config, listener, control)
     assert path
@@ -282,15 +282,16 @@ class _Copies:
 
     save: Callable[[], None]
 
-    def __init__(self, batch: int) -> None:
-        self.batch, self.images = batch, 0.0
+    def __init__(self, batch: int, cost: int) -> None:
+        """`cost` counts the class picture that comes with each."""
+        self.batch, self.cost, self.images = batch, cost, 0.0
         self.copies: dict[int, Path] = {}
         self._asked: int | None = None
 
     def __call__(self, event: Event) -> None:
         match event:
             case StepDone():
-                self.images += event.images
+                self.images += event.images * self.cost
                 seen = event.step * self.batch
                 due = [mark for mark in MARKS if seen - self.batch < mark <= seen]
                 if due:
