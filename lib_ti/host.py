@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Family = Literal["sd1", "sd2", "sdxl"]
 PredictionType = Literal["epsilon", "v_prediction"]
+Vectors: TypeAlias = "Mapping[str, Mapping[str, torch.Tensor]]"
+"""Of several embeddings: [V, D] by name, as prompts call it, then by encoder."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """What a training session is opened for. `placeholder` is the embedding's name, as prompts will call it; `clip_skip`
+    """What a training session is opened for. `placeholder` is the embedding's name, as prompts will call it, and `vectors` how
+    many rows it has; `others` are embeddings in training beside it: rows by name. `clip_skip`
     counts as WebUIs do (1 = last layer). `checkpointing` trades time for memory in the UNet's backward pass. `networks` names
     the LoRAs that work in the model meanwhile, as prompts do ("<lora:name:0.8>"); a host that knows none refuses. Whoever
     waits for the model asks `given_up`, and raises GivenUp when it is True."""
@@ -115,6 +118,12 @@ class SessionRequest:
     checkpointing: bool = False
     networks: str = ""
     given_up: Callable[[], bool] = lambda: False
+    others: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Of every embedding in training, by name."""
+        return {self.placeholder: self.vectors, **self.others}
 
 
 class TextModel(Protocol):
@@ -221,19 +230,17 @@ class TrainingSession(Protocol):
         """Move the image encoder off the device until a preview needs it; a no-op where there is nothing to gain."""
         ...
 
-    def placeholder_rows(self, prompt: str) -> int:
-        """How many rows of the placeholder the text encoder really sees in `prompt`: V for each whole occurrence."""
+    def placeholder_rows(self, prompt: str) -> dict[str, int]:
+        """How many rows of each embedding in training the text encoder really sees in `prompt`: V for each whole occurrence."""
         ...
 
-    def encode_prompts(
-        self, prompts: Sequence[str], vectors: Mapping[str, torch.Tensor], sizes: Sequence[PictureSize]
-    ) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], vectors: Vectors, sizes: Sequence[PictureSize]) -> Conditioning:
         """Encode prompts as the host does for its own pictures, emphasis and all.
 
         Args:
-            prompts: B prompts, in which the placeholder's name stands for `vectors`.
-            vectors: [V, D] float32 by encoder; gradients of what is returned reach them. Under `torch.no_grad` the same values
-                come without a graph.
+            prompts: B prompts, in which the names of `vectors` stand for them.
+            vectors: [V, D] float32 by name and encoder, of every embedding in training; gradients of what is returned reach
+                those that stand in prompts. Under `torch.no_grad` the same values come without a graph.
             sizes: B sizes in pixels, which SDXL reads and the others ignore.
 
         Returns:
@@ -257,8 +264,8 @@ class TrainingSession(Protocol):
         """
         ...
 
-    def preview(self, request: ImageRequest, vectors: Mapping[str, torch.Tensor]) -> Image | None:
-        """Generate with the placeholder standing for `vectors`; leaves no trace in the run (random state, caches).
+    def preview(self, request: ImageRequest, vectors: Vectors) -> Image | None:
+        """Generate with the names of `vectors` standing for them; leaves no trace in the run (random state, caches).
 
         None when the host's own Interrupt cut the picture short.
         """
@@ -309,8 +316,8 @@ class Host(TextModel, EmbeddingFolder, Protocol):
         """
         ...
 
-    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
-        """How many rows of the placeholder the text encoder would see in each prompt, V for each whole occurrence.
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[dict[str, int]] | None:
+        """How many rows of each embedding the text encoder would see in each prompt, V for each whole occurrence.
 
         None where the host is at work, and would have to be waited for.
         """
@@ -320,7 +327,7 @@ class Host(TextModel, EmbeddingFolder, Protocol):
         """Raise HostError for a sampler that `generate` does not know."""
         ...
 
-    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None) -> Image:
+    def generate(self, request: ImageRequest, extra: Vectors | None = None) -> Image:
         """One picture by the host's own samplers.
 
         Args:

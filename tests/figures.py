@@ -68,11 +68,11 @@ def measure(out: Path, run: Path) -> dict[int, tuple[float, float]]:
         batch = FixedBatch(session, pictures)
 
         def loss(word: str) -> float:
-            return batch.loss(CONCEPT.caption.replace("[name]", word), first.vectors)
+            return batch.loss(CONCEPT.caption.replace("[name]", word), {first.name: first.vectors})
 
         at_first, oracle = loss(CONCEPT.init_text), loss(CONCEPT.phrase)
         for step, copy in copies.items():
-            now = batch.loss(CONCEPT.caption.replace("[name]", first.name), copy.vectors)
+            now = batch.loss(CONCEPT.caption.replace("[name]", first.name), {first.name: copy.vectors})
             length = torch.cat(list(copy.vectors.values())).norm(dim=1).mean().item()
             found[step] = gap_closed(at_first, now, oracle), length
     return found

@@ -3,10 +3,12 @@
 It answers the whole protocol of `lib_ti.host`, for one encoder ("sd1") or two with a pooled output ("sdxl").
 """
 
+from __future__ import annotations
+
 import random
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from lib_ti.host import (
     ModelInfo,
     PictureSize,
     SessionRequest,
+    Vectors,
 )
 
 VOCABULARY, TOKENS, CELL = 1000, 24, 8
@@ -85,15 +88,13 @@ class ToyHost:
     def samplers(self) -> list[str]:
         return ["DPM++ 2M"]
 
-    def generate(
-        self, request: ImageRequest, extra: Mapping[str, Mapping[str, torch.Tensor]] | None = None
-    ) -> Image.Image:
+    def generate(self, request: ImageRequest, extra: Vectors | None = None) -> Image.Image:
         return Image.new("RGB", (64, 64))
 
     def validate_session(self, request: SessionRequest) -> None:
         pass
 
-    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[dict[str, int]] | None:
         session = ToySession(self, request)
         return [session.placeholder_rows(prompt) for prompt in prompts]
 
@@ -102,7 +103,7 @@ class ToyHost:
             raise HostError(f"There is no sampler called {request.sampler!r}.", "There is: DPM++ 2M")
 
     @contextmanager
-    def training_session(self, request: SessionRequest) -> Iterator["ToySession"]:
+    def training_session(self, request: SessionRequest) -> Iterator[ToySession]:
         yield ToySession(self, request)
 
 
@@ -133,14 +134,14 @@ class ToySession:
         mean = torch.cat([small, small.mean(1, keepdim=True)], 1)
         return Latents(mean, 0.1 + 0.05 * mean.abs())
 
-    def placeholder_rows(self, prompt: str) -> int:
-        return sum(self.request.vectors for word in words(prompt)[:TOKENS] if word == self.request.placeholder)
+    def placeholder_rows(self, prompt: str) -> dict[str, int]:
+        seen = words(prompt)[:TOKENS]
+        return {name: rows * seen.count(name) for name, rows in self.request.rows.items()}
 
-    def encode_prompts(
-        self, prompts: Sequence[str], vectors: Mapping[str, torch.Tensor], sizes: Sequence[PictureSize]
-    ) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], vectors: Vectors, sizes: Sequence[PictureSize]) -> Conditioning:
         self.encoded_prompts += len(prompts)
-        tokens = torch.stack([torch.cat([self.embed(name, p, vectors) for name in vectors], -1) for p in prompts])
+        encoders = self.host.widths
+        tokens = torch.stack([torch.cat([self.embed(name, p, vectors) for name in encoders], -1) for p in prompts])
         context = torch.tanh(tokens @ self.host.mix + tokens.mean(1, keepdim=True))
         if self.host.family == "sd1":
             return Conditioning({"crossattn": context})
@@ -153,11 +154,11 @@ class ToySession:
         )
         return Conditioning({"crossattn": context, "vector": torch.cat([pooled, numbers / 100], 1)})
 
-    def embed(self, encoder: str, prompt: str, vectors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def embed(self, encoder: str, prompt: str, vectors: Vectors) -> torch.Tensor:
         rows = []
         for word in words(prompt):
-            is_name = word == self.request.placeholder
-            rows.append(vectors[encoder] if is_name else self.host.token_vectors([word_id(word)], encoder))
+            known = vectors[word][encoder] if word in vectors else self.host.token_vectors([word_id(word)], encoder)
+            rows.append(known)
         return torch.cat([*rows, self.host.token_vectors([0] * TOKENS, encoder)])[:TOKENS]
 
     def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
@@ -170,9 +171,9 @@ class ToySession:
         )
         return out * float("nan") if self.host.predictions == self.host.spoil_at else out
 
-    def preview(self, request: ImageRequest, vectors: Mapping[str, torch.Tensor]) -> Image.Image:
+    def preview(self, request: ImageRequest, vectors: Vectors) -> Image.Image:
         # As rude as a host may be: it moves every random state that there is.
         torch.manual_seed(request.seed)
         random.seed(request.seed)
-        shade = int(sum(float(value.abs().sum()) for value in vectors.values()) * 10) % 256
+        shade = int(sum(float(value.abs().sum()) for one in vectors.values() for value in one.values()) * 10) % 256
         return Image.new("RGB", (64, 64), (shade, 80, 160))

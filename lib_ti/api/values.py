@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from lib_ti.api.security import Access, find_inside
 from lib_ti.app import App
-from lib_ti.config.folders import FolderLine, parse_folders, write_folders
+from lib_ti.config.lines import FOLDERS, Line, parse_lines, write_lines
 from lib_ti.config.options import build_config, flatten, walk_options
 from lib_ti.dataset.folder import files_beside, list_pictures
 from lib_ti.errors import Fault, InvalidConfig, InvalidDataset, InvalidText, TIError
@@ -116,22 +116,22 @@ class Values:
         if isinstance(given, list) and all(isinstance(line, str) for line in given):
             given = "\n".join(given)
         try:
-            lines = parse_folders(given) if isinstance(given, str) else []
+            lines = parse_lines(given, FOLDERS) if isinstance(given, str) else []
         except InvalidText:
             return given
         try:
             placed = [self._place_line(line) for line in lines]
         except InvalidConfig as error:
             raise InvalidConfig([replace(fault, where="data.more") for fault in error.faults]) from None
-        if parse_folders(text := write_folders(placed)) != placed:
+        if parse_lines(text := write_lines(placed), FOLDERS) != placed:
             hint = "rename it without semicolons and quotes"
             raise InvalidConfig([Fault("data.more", "a folder's name cannot be written in a line", hint)])
         return text if lines else given
 
-    def _place_line(self, line: FolderLine) -> FolderLine:
+    def _place_line(self, line: Line) -> Line:
         places = {name: f"data.{name}" for name in line.settings if f"data.{name}" in self._roots}
         settings = {name: str(self._place(path, line.settings[name])) for name, path in places.items()}
-        return FolderLine(str(self._place("data.folder", line.folder)), {**line.settings, **settings})
+        return Line(str(self._place("data.folder", line.thing)), {**line.settings, **settings})
 
     def _place(self, path: str, given: Any) -> Any:
         """The path in full. What is no text is left for the settings' own rules to refuse."""

@@ -24,6 +24,7 @@ FLAGS = {
     "--name": "embedding.name",
     "--vectors": "embedding.vectors",
     "--init": "embedding.init",
+    "--also": "embedding.more",
     "--lr": "optim.lr",
     "--steps": "optim.steps",
     "--epochs": "optim.epochs",

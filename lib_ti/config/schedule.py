@@ -113,6 +113,21 @@ class Schedule:
             pieces += [(a + 1, b, self.rate_at((a + b) // 2) or 0.0) for a, b in pairwise(marks)]
         return pieces
 
+    def stretched(self, factor: float) -> "Schedule":
+        """Every stage `factor` times as long."""
+        ends = [stage.until if stage.until is None else round(stage.until * factor) for stage in self.stages]
+        return replace(self, stages=tuple(replace(s, until=end) for s, end in zip(self.stages, ends, strict=True)))
+
+    @property
+    def text(self) -> str:
+        """What reads back as this schedule."""
+        items = []
+        for stage in self.stages:
+            rate = "warmup" if stage.shape == "warmup" else f"{stage.rate!r}{'r' * self.relative}"
+            fall = f" {stage.shape}" if stage.shape in FALLS else ""
+            items.append(rate + fall + ("" if stage.until is None else f":{stage.until}"))
+        return ", ".join(items)
+
     def written(self, rate: float) -> str:
         """A rate of this schedule as its text would have it."""
         return f"{rate:.3g}r" if self.relative else f"{rate:g}"

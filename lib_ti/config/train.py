@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lib_ti.config.folders import parse_folders
-from lib_ti.config.options import LARGEST_SEED, build_config, config_values, option
+from lib_ti.config.lines import FOLDERS, further
+from lib_ti.config.options import LARGEST_SEED, option
 from lib_ti.config.presets import PRESETS, preset_values
 from lib_ti.config.schedule import Schedule, parse_schedule, rate_faults
-from lib_ti.errors import Fault, InvalidConfig, InvalidText
+from lib_ti.config.trained import EmbeddingPart as EmbeddingPart
+from lib_ti.config.trained import name_faults
+from lib_ti.errors import Fault, InvalidConfig
 
 FITS = ("buckets", "crop", "squash", "variable")
 LATENT_SAMPLINGS = ("once", "deterministic", "random")
@@ -19,33 +21,6 @@ FORMATS = ("safetensors", "pt")
 OPTIMIZERS = ("adamw", "normalised", "prodigy")
 LENGTHS = ("free", "cap")
 ENCODERS = ("all", "clip_l", "clip_g")
-
-
-@dataclass(frozen=True)
-class EmbeddingPart:
-    """What is trained, and from where: a new embedding, a created one, or an earlier run."""
-
-    name: str = option(
-        "", "Embedding", "Its name: the word that stands for it in prompts, and its file's name.", required=True
-    )
-    vectors: int = option(
-        1,
-        "Number of vectors per token",
-        "Rows of a new embedding; each takes one token of a prompt.",
-        minimum=1,
-        maximum=75,
-    )
-    init: str = option(
-        "*",
-        "Initialization text",
-        "A new embedding starts as these words; best the plain word for what the pictures show.",
-    )
-    resume: bool = option(
-        False, "Resume", "Go on from the newest copy of the last run; from nothing where there is none."
-    )
-    overwrite: bool = option(
-        False, "Overwrite Old Embedding", "Start anew even though a trained embedding of this name exists."
-    )
 
 
 @dataclass(frozen=True)
@@ -142,6 +117,9 @@ class DataPart:
     wildcards: bool = option(
         False, "Wildcards", "{red|blue} in a caption or template is one of them, drawn anew each time."
     )
+    name: str = option(
+        "", "[name] is", "Which of several embeddings [name] stands for in the prompts of a folder; empty is the first."
+    )
 
     class_folder: str = option(
         "",
@@ -161,22 +139,7 @@ class DataPart:
 
         Raises InvalidConfig, at `data.more`.
         """
-        first, found, faults = replace(self, more=""), [replace(self, more="")], []
-        try:
-            lines = parse_folders(self.more)
-        except InvalidText as error:
-            raise InvalidConfig([Fault("data.more", str(error))]) from None
-        for line in lines:
-            values = {**config_values(first), "repeats": 1, "mask_folder": "", **line.settings, "folder": line.folder}
-            try:
-                found.append(build_config(DataPart, values))
-            except InvalidConfig as error:
-                faults += [
-                    replace(one, where="data.more", message=f"{line.folder}: {one}", hint="") for one in error.faults
-                ]
-        if faults:
-            raise InvalidConfig(faults)
-        return tuple(found)
+        return (replace(self, more=""), *further(self, self.more, FOLDERS, {"repeats": 1, "mask_folder": ""}))
 
 
 @dataclass(frozen=True)
@@ -266,6 +229,14 @@ class LossPart:
     )
     timestep_max: int = option(
         999, "Greatest timestep", "None above is drawn; 999 is nothing but noise.", minimum=0, maximum=999
+    )
+    guidance: float = option(
+        3.0,
+        "Guidance of a pair",
+        "So far the prediction goes from that of the negative prompt to that of the prompt, and beyond above 1, as the CFG scale of "
+        "pictures; only for a negative embedding trained as a pair.",
+        minimum=1.0,
+        maximum=30.0,
     )
     prediction: str = option(
         "auto",
@@ -394,6 +365,12 @@ class MeasurePart:
         "End by itself",
         "Measure at the end of each stage of the learning rate too, and end with the first one that adds little.",
     )
+    noise: bool = option(
+        False,
+        "Measure the gradient's noise",
+        "At the start, from 64 pictures' gradients. Where it is far greater than it was where Automatic was measured, normalised "
+        "takes more steps, with a longer memory.",
+    )
     gain: float = option(
         0.1, "Least gain", "Of a stage, as a share of what those before it gained.", minimum=0.0, maximum=1.0
     )
@@ -481,12 +458,20 @@ class TrainConfig:
         if bool(self.data.width) != bool(self.data.height):
             faults.append(Fault("data.height", "give both width and height, or leave both at 0"))
         try:
-            further = self.data.folders()[1:]
+            folders = self.data.folders()
         except InvalidConfig as error:
             faults += error.faults
         else:
-            odd = [one.folder for one in further if bool(one.width) != bool(one.height)]
+            odd = [one.folder for one in folders[1:] if bool(one.width) != bool(one.height)]
             faults += [Fault("data.more", f"{folder}: give both width and height, or neither") for folder in odd]
+            faults += name_faults(self.embedding, [one.name for one in folders])
+        if self.embedding.more or self.embedding.negative == "pair":
+            if self.data.class_folder:
+                faults.append(
+                    Fault("data.class_folder", "class pictures are for one embedding alone", "leave it empty")
+                )
+            if self.loss.context_weight:
+                faults.append(Fault("loss.context_weight", "it holds one embedding alone", "set it to 0"))
         if self.loss.timestep_min > self.loss.timestep_max:
             faults.append(Fault("loss.timestep_max", f"is below the least timestep of {self.loss.timestep_min}"))
         return faults

@@ -38,16 +38,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of pictures: its prompts, and the settings by which it is read and its captions become prompts."""
+    """A folder of pictures: its prompts, and the settings by which it is read and its captions become prompts. `names` are those
+    of several embeddings, which prompts may call in brackets; none where there is one."""
 
     template: Template
     data: DataPart
+    names: tuple[str, ...] = ()
 
     def prompt(
         self, line: str, name: str, caption: str, choose: Choose, vary: Callable[[str], str] = lambda words: words
     ) -> str:
-        """What a line of the template and a caption come to: `choose` takes one of the options of each wildcard, and `vary`
-        changes the caption's tags."""
+        """What a line of the template and a caption come to: [name] is `name`, unless the folder says another; `choose` takes
+        one of the options of each wildcard, and `vary` changes the caption's tags."""
         data = self.data
 
         def drawn(text: str) -> str:
@@ -55,7 +57,7 @@ class Source:
 
         prefix, suffix = (drawn(plain_marks(text)).strip() for text in (data.caption_prefix, data.caption_suffix))
         words = " ".join(filter(None, (prefix, vary(drawn(caption)), suffix)))
-        return compose_prompt(drawn(line), name, words)
+        return compose_prompt(drawn(line), data.name or name, words, self.names)
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,8 @@ def sample_prompt(dataset: Dataset, name: str, seed: int, n: int) -> str:
     )
 
 
-# Two epochs, because the last update of one may hold samples of the next.
-@lru_cache(maxsize=2)
+# Two epochs, because the last update of one may hold samples of the next; of class pictures too.
+@lru_cache(maxsize=4)
 def _epoch_order(counts: tuple[int, ...], seed: int, epoch: int) -> tuple[int, ...]:
     indices = [index for index, count in enumerate(counts) for _ in range(count)]
     return tuple(shuffled(indices, chance(seed, "order", epoch)))

@@ -17,7 +17,7 @@ from lib_ti.dataset.dataset import Dataset, Picture, Source, fingerprint
 from lib_ti.dataset.folder import MAX_REPEATS, PictureFile, list_pictures, typed_path
 from lib_ti.dataset.mask import find_masks
 from lib_ti.dataset.picture import load_image, load_mask, place_weights
-from lib_ti.dataset.template import FIELD, Template, find_template, load_template, plain_marks
+from lib_ti.dataset.template import FIELD, Template, compose_prompt, find_template, load_template, plain_marks
 from lib_ti.dataset.wildcards import expand, has_wildcards, longest
 from lib_ti.errors import Fault, InvalidDataset, InvalidText
 
@@ -48,7 +48,7 @@ class FolderListing:
 
 @dataclass(frozen=True)
 class Listing:
-    """What is known of a data set before a picture is opened, for the training of `name`.
+    """What is known of a data set before a picture is opened, for the training of `name`, or of all of `names` where they are several.
 
     `model_size` and `pixel_multiple` are the model's native_size and pixel_multiple.
     """
@@ -57,6 +57,7 @@ class Listing:
     name: str
     model_size: int
     pixel_multiple: int
+    names: tuple[str, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -79,20 +80,28 @@ def scan_dataset(
     pixel_multiple: int,
     template_folders: Sequence[Path] = (),
     progress: Progress | None = None,
+    names: Sequence[str] = (),
 ) -> Dataset:
     """Read everything about the data set but the pixels, as `list_dataset` and then `scan_pictures` do."""
-    return scan_pictures(list_dataset(data, name, model_size, pixel_multiple, template_folders), progress)
+    return scan_pictures(list_dataset(data, name, model_size, pixel_multiple, template_folders, names), progress)
 
 
 def list_dataset(
-    data: DataPart, name: str, model_size: int, pixel_multiple: int, template_folders: Sequence[Path] = ()
+    data: DataPart,
+    name: str,
+    model_size: int,
+    pixel_multiple: int,
+    template_folders: Sequence[Path] = (),
+    names: Sequence[str] = (),
 ) -> Listing:
-    """Quick: no picture is opened. `template_folders` are looked through before our own."""
+    """Quick: no picture is opened. `template_folders` are looked through before our own; `names` are those of all embeddings that
+    prompts may call, where they are several."""
     first, *further = data.folders()
-    listed = [_list_folder(first, "", pixel_multiple, template_folders)]
+    listed = [_list_folder(first, "", pixel_multiple, template_folders, names)]
     for part in further:
-        listed.append(_list_folder(part, typed_path(part.folder).name or part.folder, pixel_multiple, template_folders))
-    return Listing(tuple(listed), name, model_size, pixel_multiple)
+        label = typed_path(part.folder).name or part.folder
+        listed.append(_list_folder(part, label, pixel_multiple, template_folders, names))
+    return Listing(tuple(listed), name, model_size, pixel_multiple, tuple(names))
 
 
 def list_class_pictures(data: DataPart, class_word: str, name: str, model_size: int, pixel_multiple: int) -> Listing:
@@ -101,7 +110,7 @@ def list_class_pictures(data: DataPart, class_word: str, name: str, model_size: 
     # Read as the first folder, but their captions are their whole prompts, as they are.
     own = replace(data, more="", repeats=1, mask_folder="", caption_prefix="", caption_suffix="", tag_dropout=0.0)
     part = replace(own, folder=data.class_folder, template="none")
-    folder, label = _list_folder(part, "", pixel_multiple, ()), typed_path(part.folder).name or part.folder
+    folder, label = _list_folder(part, "", pixel_multiple, (), ()), typed_path(part.folder).name or part.folder
     # Of a setting that class pictures share with the others, these tell the fault.
     faults = [replace(fault, where="data.class_folder") for fault in folder.faults if fault.where == "data.folder"]
     faults += [fault for fault in folder.faults if not fault.where.startswith("data.")]
@@ -111,11 +120,13 @@ def list_class_pictures(data: DataPart, class_word: str, name: str, model_size: 
     return Listing((found,), name, model_size, pixel_multiple)
 
 
-def _list_folder(data: DataPart, label: str, pixel_multiple: int, template_folders: Sequence[Path]) -> FolderListing:
+def _list_folder(
+    data: DataPart, label: str, pixel_multiple: int, template_folders: Sequence[Path], names: Sequence[str]
+) -> FolderListing:
     faults = _side_faults(data, pixel_multiple)
     template: Template | None = None
     with _collect(faults):
-        template = load_template(find_template(data.template, template_folders))
+        template = load_template(find_template(data.template, template_folders), names)
     if data.wildcards and (odd := _brace_faults(data, template)):
         faults += odd
         template = None  # no prompt can be made
@@ -166,7 +177,7 @@ def scan_pictures(listing: Listing, progress: Progress | None = None) -> Dataset
                 progress(done, total)
         pictures += found
         if folder.template:
-            source = Source(folder.template, folder.data)
+            source = Source(folder.template, folder.data, listing.names)
             sources.append(source)
             faults += [_of_folder(folder.label, fault) for fault in placeholder_faults(source, found, listing.name)]
             told = (*advice(source, found, listing.name), *mask_advice(found, folder.lost))
@@ -263,10 +274,16 @@ def _collect(faults: list[Fault], file: PictureFile | None = None) -> Iterator[N
 
 
 def placeholder_faults(source: Source, pictures: Sequence[Picture], name: str) -> list[Fault]:
-    """Prompts that would not hold `name`: possible only in lines that do not surely have [name], whose captions must bring it."""
+    """Prompts that would not hold `name`, nor another of the source's names: possible only in lines that do not surely have [name],
+    whose captions must bring it."""
+    own = source.data.name or name
+    names = source.names or (own,)
+
+    def calls(prompt: str) -> bool:
+        return bool(called(prompt, names))
 
     def without(options: Sequence[str]) -> str:
-        return min(options, key=lambda option: mentions(name, option.replace("[name]", name)))
+        return min(options, key=lambda option: calls(compose_prompt(option, own, "", names)))
 
     def sure_words(caption: str) -> str:
         data = source.data
@@ -276,7 +293,7 @@ def placeholder_faults(source: Source, pictures: Sequence[Picture], name: str) -
     lost = [
         picture
         for picture in pictures
-        if any(not mentions(name, source.prompt(line, name, picture.caption, without, sure_words)) for line in lines)
+        if any(not calls(source.prompt(line, name, picture.caption, without, sure_words)) for line in lines)
     ]
     if not lost:
         return []
@@ -284,7 +301,7 @@ def placeholder_faults(source: Source, pictures: Sequence[Picture], name: str) -
         return [
             Fault(FIELD, f"the prompt {lines[0]!r} has no [name], nor has any caption", "put [name] into the template")
         ]
-    message = f"the caption does not surely hold {name!r}, nor does the template's prompt {lines[0]!r}"
+    message = f"the caption does not surely hold {own!r}, nor does the template's prompt {lines[0]!r}"
     return [Fault(picture.name, message, "put [name] into the caption or the template") for picture in lost]
 
 
@@ -299,7 +316,8 @@ def advice(source: Source, pictures: Sequence[Picture], name: str) -> tuple[str,
     wild = [picture for picture in pictures if has_wildcards(picture.caption)]
     stems = Counter(picture.path.with_suffix("") for picture in pictures)
     twins = [picture for picture in pictures if stems[picture.path.with_suffix("")] > 1]
-    twice = [picture for picture in pictures if mentions(name, picture.caption.replace("[name]", name))]
+    own = data.name or name
+    twice = [picture for picture in pictures if called(picture.caption.replace("[name]", own), (own,))]
     filewords = any("[filewords]" in line for line in template.lines)
     both = any("[filewords]" in line and "[name]" in line for line in template.lines)
     found = [
@@ -313,7 +331,7 @@ def advice(source: Source, pictures: Sequence[Picture], name: str) -> tuple[str,
             "captioned with {...|...}, which is no choice: Wildcards is off",
         ),
         (bare if filewords else [], "without words, so that [filewords] is empty"),
-        (twice if both else [], f"captioned with the placeholder too, so that {name} comes twice in a prompt"),
+        (twice if both else [], f"captioned with the placeholder too, so that {own} comes twice in a prompt"),
     ]
     sentences = [f"{_listed([one.name for one in who])} {what}." for who, what in found if who]
     if data.crops > 1 and all(len(picture.fit.crops(data.crops)) == 1 for picture in pictures):
@@ -336,9 +354,12 @@ def mask_advice(pictures: Sequence[Picture], lost: Sequence[str]) -> list[str]:
     return sentences
 
 
-def mentions(name: str, prompt: str) -> bool:
-    """Whether `name` stands in `prompt` as a word of its own."""
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prompt) is not None
+def called(prompt: str, names: Sequence[str]) -> list[str]:
+    """Those of `names` that stand in `prompt` as words of their own, in the order of `names`. Where one stands in another, as cat in
+    cat-neg, the longer one counts."""
+    longest = sorted(names, key=len, reverse=True)
+    found = re.findall(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", prompt)
+    return [name for name in names if name in found]
 
 
 def _listed(names: Sequence[str]) -> str:

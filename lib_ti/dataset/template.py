@@ -18,7 +18,8 @@ OTHER_MARK = "<embedding>"
 
 @dataclass(frozen=True)
 class Template:
-    """`lines` are the prompts without blank lines; each holds [name], or [filewords] for captions that hold the name."""
+    """`lines` are the prompts without blank lines; each holds [name] or another embedding's [NAME], or [filewords] for captions
+    that hold the name."""
 
     name: str
     lines: tuple[str, ...]
@@ -40,8 +41,11 @@ def find_template(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
     return found
 
 
-def load_template(path: Path) -> Template:
-    """Read and check a template file (UTF-8). Raises InvalidDataset that names the lines which cannot be used."""
+def load_template(path: Path, names: Sequence[str] = ()) -> Template:
+    """Read and check a template file (UTF-8); `names` are those that its lines may call in brackets.
+
+    Raises InvalidDataset that names the lines which cannot be used.
+    """
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
@@ -51,7 +55,8 @@ def load_template(path: Path) -> Template:
     lines = [(number, line.strip()) for number, line in enumerate(plain_marks(text).splitlines(), 1) if line.strip()]
     if not lines:
         raise _refused(path, "holds no prompt", "write one prompt a line, such as: a photo of [name]")
-    lost = [str(number) for number, line in lines if "[name]" not in line and "[filewords]" not in line]
+    marks = [f"[{name}]" for name in ("name", "filewords", *names)]
+    lost = [str(number) for number, line in lines if not any(mark in line for mark in marks)]
     if lost:
         where = f"line {lost[0]} has" if len(lost) == 1 else f"lines {', '.join(lost)} have"
         raise _refused(path, f"{where} no [name]", "put [name] where the embedding's word belongs")
@@ -63,9 +68,12 @@ def plain_marks(text: str) -> str:
     return text.replace(OTHER_MARK, "[name]")
 
 
-def compose_prompt(line: str, name: str, filewords: str) -> str:
-    """The prompt of one sample. [filewords] goes first, so that a caption may hold [name] itself."""
-    return line.replace("[filewords]", filewords).replace("[name]", name)
+def compose_prompt(line: str, name: str, filewords: str, names: Sequence[str] = ()) -> str:
+    """The prompt of one sample. [filewords] goes first, so that a caption may hold [name] itself; so may either, [NAME] of `names`."""
+    prompt = line.replace("[filewords]", filewords).replace("[name]", name)
+    for other in names:
+        prompt = prompt.replace(f"[{other}]", other)
+    return prompt
 
 
 def known_templates(folders: Sequence[Path]) -> dict[str, Path]:

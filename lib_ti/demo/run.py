@@ -127,7 +127,7 @@ def _measure(app: App, embedding: Embedding) -> dict[str, float]:
     with app.host.training_session(SessionRequest(embedding.name, embedding.rows)) as session:
         batch = FixedBatch(session, pictures)
         losses = {
-            f"loss_{kind}": batch.loss(CONCEPT.caption.replace("[name]", word), embedding.vectors)
+            f"loss_{kind}": batch.loss(CONCEPT.caption.replace("[name]", word), {embedding.name: embedding.vectors})
             for kind, word in words.items()
         }
     return {**losses, "gap_closed": gap_closed(losses["loss_init"], losses["loss_final"], losses["loss_oracle"])}

@@ -70,7 +70,7 @@ def compare_with_text(host: Host, embedding: Embedding, text: str, prompt: str =
     side = model.native_size
     sizes = [PictureSize(side, side, 0, 0, side, side)] * 2
     with host.training_session(SessionRequest(word, fitted.rows)) as session, torch.no_grad():
-        seen, wanted = session.placeholder_rows(prompts[0]), fitted.rows * prompt.count(NAME)
+        seen, wanted = session.placeholder_rows(prompts[0])[word], fitted.rows * prompt.count(NAME)
         if seen < wanted:
             raise InvalidText(
                 f"The model sees {seen} of the embedding's {wanted} vectors.",
@@ -79,7 +79,7 @@ def compare_with_text(host: Host, embedding: Embedding, text: str, prompt: str =
                 len(prompt),
                 "Shorten the prompt.",
             )
-        conditioning = session.encode_prompts(prompts, fitted.vectors, sizes)
+        conditioning = session.encode_prompts(prompts, {word: fitted.vectors}, sizes)
         tensors = {key: tensor.detach().float().cpu() for key, tensor in conditioning.tensors.items()}
     return Sameness(
         {key: (tensor[0] - tensor[1]).abs().max().item() for key, tensor in tensors.items()},

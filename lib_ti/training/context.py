@@ -82,8 +82,9 @@ def context_lines(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Context:
-    """What the vectors of one run are compared with: `then`, [V, D] by encoder, those of the plain words in their place."""
+    """What embedding `name` of a run is compared with: `then`, [V, D] by encoder, vectors of the plain words in its place."""
 
+    name: str
     prompts: Sequence[ContextPrompt]
     then: Mapping[str, torch.Tensor]
     weight: float
@@ -105,7 +106,7 @@ def find_context(host: Host, config: TrainConfig, rows: int, seed: int) -> Conte
     if not fitting:
         message = f"{rows} vectors leave no room for other words in a prompt of {ROOM} tokens"
         raise InvalidConfig([Fault("loss.context_weight", message, "take fewer vectors, or set it to 0")])
-    return Context(fitting, initial_vectors(host, word, rows, where), loss.context_weight, seed)
+    return Context(name, fitting, initial_vectors(host, word, rows, where), loss.context_weight, seed)
 
 
 def unlikeness(

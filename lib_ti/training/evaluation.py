@@ -3,12 +3,12 @@
 gap closed = (L_init - L) / (L_init - L_oracle), where the oracle is the prompt in the model's own true words.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from lib_ti.config.train import LossPart
-from lib_ti.host import PictureSize, TrainingSession
+from lib_ti.host import PictureSize, TrainingSession, Vectors
 from lib_ti.training.update import Sample, draw_noise, losses_of
 
 
@@ -31,11 +31,15 @@ class FixedBatch:
             for draw in range(draws)
         ]
 
-    def loss(self, prompt: str, vectors: Mapping[str, torch.Tensor], at_once: int = 32) -> float:
-        """Mean squared error of the model's prediction under `prompt`, in which the placeholder stands for `vectors`."""
-        vectors = {name: value.to(self.session.device) for name, value in vectors.items()}
-        samples = [Sample(prompt, self.size, *row) for row in self.rows]
-        return float(losses_of(self.session, vectors, samples, at_once, LossPart()).loss)
+    def loss(
+        self, prompt: str, vectors: Vectors, at_once: int = 32, negative: str | None = None, guidance: float = 1.0
+    ) -> float:
+        """Mean squared error of the model's prediction under `prompt`, in which the names of `vectors` stand for them; with
+        guidance away from a `negative` prompt where there is one."""
+        device = self.session.device
+        vectors = {name: {key: value.to(device) for key, value in one.items()} for name, one in vectors.items()}
+        samples = [Sample(prompt, self.size, *row, negative=negative) for row in self.rows]
+        return float(losses_of(self.session, vectors, samples, at_once, LossPart(guidance=guidance)).loss)
 
 
 def gap_closed(initial: float, final: float, oracle: float) -> float:

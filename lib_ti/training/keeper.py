@@ -21,10 +21,13 @@ from lib_ti.training.verdict import best_of
 
 
 def settings_of(plan: Plan) -> dict[str, object]:
-    """As given, but with the seed that was drawn, so that the file brings the same run again."""
-    config = plan.config
+    """As given, but with the seed that was drawn and as long as noise has made it, so that the file brings the same run again."""
+    config, state = plan.config, plan.start.state
+    measure = replace(config.measure, noise=config.measure.noise and state.stretch == 1)
     embedding = replace(config.embedding, resume=False, overwrite=False)
-    return config_values(replace(config, embedding=embedding, run=replace(config.run, seed=plan.start.state.seed)))
+    return config_values(
+        replace(config, embedding=embedding, measure=measure, run=replace(config.run, seed=state.seed))
+    )
 
 
 class Keeper:
@@ -47,13 +50,13 @@ class Keeper:
         self._copied: int | None = None  # the step of the newest copy
         self._copies: list[int] = []  # their steps: those that this run wrote in their turn, and that are still there
 
-    def embedding(self, best: bool = False) -> Embedding:
-        """Of the vectors as they are, or of the best that were measured."""
-        model, start = self.plan.model, self.plan.start
+    def embedding(self, name: str, best: bool = False) -> Embedding:
+        """One of the run's, of its vectors as they are, or of the best that were measured."""
+        model, learned = self.plan.model, self.plan.start.state.learned(self.folder.name)
         measured = best_of(self.measurer.measured) if best else None
         return Embedding(
-            name=self.config.embedding.name,
-            vectors=self.measurer.best if measured else self.trainee.plain_vectors(),
+            name=name,
+            vectors=self.measurer.best[name] if measured else self.trainee.embeddings[name].plain_vectors(),
             step=measured.step if measured else self.trainee.step,
             model_name=model.name,
             model_hash=model.short_hash,
@@ -61,22 +64,29 @@ class Keeper:
             recipe={
                 "training": settings_of(self.plan),
                 "pictures": len(self.plan.dataset.pictures),
-                **start.state.recipe,
+                **learned[name].recipe,
             },
             token_tables=self.token_tables,
         )
 
-    def state(self) -> RunState:
-        trainee, dataset, model = self.trainee, self.plan.dataset, self.plan.model
+    def state(self, name: str) -> RunState:
+        """Of all embeddings of the run, to go with the file of one of them."""
+        trainee, dataset, model, start = self.trainee, self.plan.dataset, self.plan.model, self.plan.start.state
+        learned = {
+            name: replace(
+                before,
+                vectors=trainee.embeddings[name].plain_vectors(),
+                moments=trainee.embeddings[name].moments(),
+                best=self.measurer.best.get(name, {}),
+            )
+            for name, before in start.learned(self.folder.name).items()
+        }
         return replace(
-            self.plan.start.state,
+            start.holding(learned, name),
             step=trainee.step,
             samples=trainee.samples,
-            vectors=trainee.plain_vectors(),
-            moments=trainee.moments(),
             optimizer=self.config.optim.name,
             measured=tuple(self.measurer.measured),
-            best=self.measurer.best,
             fingerprint=dataset.fingerprint,
             model_hash=model.short_hash,
             model_name=model.name,
@@ -85,11 +95,14 @@ class Keeper:
         )
 
     def save_copy(self) -> None:
-        copy = self.folder.copy(self.trainee.step, self.plan.path.suffix)
         self.sync()
-        self.save(self.embedding(), copy, self.folder.state(self.trainee.step))
-        self._copied = self.trainee.step
-        self.emit(Saved(self.trainee.step, copy, "copy"))
+        step = self.trainee.step
+        for name, path in self.plan.paths.items():
+            folder = self.folder.of(name)
+            copy = folder.copy(step, path.suffix)
+            self.save(self.embedding(name), copy, folder.state(step))
+            self.emit(Saved(step, copy, "copy"))
+        self._copied = step
 
     def save_due(self) -> None:
         """A copy in its turn, for which an older one may go."""
@@ -97,27 +110,30 @@ class Keeper:
         self._copies.append(self.trainee.step)
         while 0 < self.config.save.keep < len(self._copies):
             step = self._copies.pop(0)
-            copy = self.folder.copy(step, self.plan.path.suffix)
             with self.warnings("Deleting an old copy"):
-                for path in (copy, optim_path(copy), self.folder.state(step)):
-                    path.unlink(missing_ok=True)
+                for name, path in self.plan.paths.items():
+                    folder = self.folder.of(name)
+                    copy = folder.copy(step, path.suffix)
+                    for one in (copy, optim_path(copy), folder.state(step)):
+                        one.unlink(missing_ok=True)
 
     def save_asked(self) -> None:
         """A copy that somebody asked for. It stays, whatever was written for it before."""
         self.save_copy()
         self._copies = [step for step in self._copies if step != self.trainee.step]
 
-    def save_embedding(self) -> None:
-        """Into its place: of the best vectors where that is asked for; the last ones then stay as a copy."""
+    def save_embeddings(self) -> None:
+        """Into their places: of the best vectors where that is asked for; the last ones then stay as copies."""
         measured = self.measurer.measured
         earlier = self.config.measure.best and bool(measured) and best_of(measured).step < self.trainee.step
         if earlier and self._copied != self.trainee.step:
             self.save_copy()
         self.sync()
-        embedding = self.embedding(best=earlier)
         with self.state_in_the_log():
-            self.save(embedding, self.plan.path, state_path(self.plan.path))
-        self.emit(Saved(embedding.step, self.plan.path, "embedding"))
+            for name, path in self.plan.paths.items():
+                embedding = self.embedding(name, best=earlier)
+                self.save(embedding, path, state_path(path))
+                self.emit(Saved(embedding.step, path, "embedding"))
 
     @contextmanager
     def state_in_the_log(self) -> Iterator[None]:
@@ -126,7 +142,7 @@ class Keeper:
         path = self.folder.state(self.trainee.step)
         there = path.exists()
         with suppress(TIError):  # where the log has no room, the embedding may still have it
-            save_state(path, self.state())
+            save_state(path, self.state(self.folder.name))
         yield
         if not there:
             with suppress(OSError):
@@ -134,12 +150,11 @@ class Keeper:
 
     def save(self, embedding: Embedding, path: Path, state_file: Path) -> None:
         """An embedding, and all that it takes to go on from the vectors as they are. Raises TIError where they cannot be written."""
+        learner = self.trainee.embeddings[embedding.name]
         save_embedding(embedding, path, overwrite=True)
-        save_state(state_file, self.state())
+        save_state(state_file, self.state(embedding.name))
         if self.config.save.optim and path.suffix == ".pt" and embedding.step == self.trainee.step:
-            save_optim(
-                optim_path(path), self.trainee.a1111_optimizer_state(), next(iter(self.trainee.vectors.values()))
-            )
+            save_optim(optim_path(path), learner.a1111_optimizer_state(), next(iter(learner.vectors.values())))
 
     def rescue(self, error: TIError) -> TrainingFailed:
         """The embedding and its state, which cannot be where they belong, go wherever there is room: what to raise then."""
@@ -153,9 +168,11 @@ class Keeper:
             )
         for folder in (None, Path.home()):  # the system's own folder for what is temporary, first
             with suppress(TIError, OSError):
-                where = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=folder)) / path.name
-                self.save(self.embedding(), where, state_path(where))
-                self.emit(Saved(step, where, "copy"))
+                place = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=folder))
+                for name, one in reversed(self.plan.paths.items()):
+                    where = place / one.name
+                    self.save(self.embedding(name), where, state_path(where))
+                    self.emit(Saved(step, where, "copy"))
                 return TrainingFailed(
                     f"The embedding could not be saved: {error}",
                     f"Its vectors of step {step} are in {where}, beside the state to resume from: "

@@ -102,11 +102,11 @@ class TensorBoard:
             self._writer.add_scalar("fixed_loss", done.loss, done.step)
             self._writer.add_scalar("fixed_score", done.score, done.step)
 
-    def add_preview(self, image: Any, step: int) -> None:
+    def add_preview(self, image: Any, step: int, tag: str) -> None:
         if self._writer:
             import numpy as np
 
-            self._writer.add_image("preview", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+            self._writer.add_image(tag, np.asarray(image.convert("RGB")), step, dataformats="HWC")
 
     def close(self) -> None:
         if self._writer:

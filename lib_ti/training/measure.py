@@ -6,7 +6,7 @@ them, and knows when the run may end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, isfinite
 
@@ -17,7 +17,7 @@ from lib_ti.config.train import MeasurePart, TrainConfig
 from lib_ti.create import initial_vectors
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.errors import TIError, TrainingFailed
-from lib_ti.host import PictureSize, TextModel, TrainingSession
+from lib_ti.host import PictureSize, TextModel, TrainingSession, Vectors
 from lib_ti.training.context import context_prompt, unlikeness
 from lib_ti.training.latents import Views
 from lib_ti.training.state import RunState
@@ -72,11 +72,11 @@ class Measurer:
         self.ends = config.schedule.ends(0, steps) if part.end else []
         self.on = bool(self.every or self.ends)
         self.measured: list[Measurement] = list(state.measured)
-        self.best: Mapping[str, torch.Tensor] = state.best
+        self.best: Vectors = {name: one.best for name, one in state.learned(config.embedding.name).items() if one.best}
         self._score = replace(config.loss, weighting="debiased")
         self._before = len(self.measured) if goes_on else 0
         self._least, self._at_once = part.gain, config.optim.micro_batch or config.optim.batch_size
-        self.samples = _fixed_samples(dataset, cache, config, state.seed) if self.on else []
+        self.samples = fixed_samples(dataset, cache, config, state.seed, part.samples) if self.on else []
 
     @property
     def settled(self) -> bool:
@@ -91,8 +91,8 @@ class Measurer:
         """Whether the vectors after `step`, the newest, are yet to be measured."""
         return self.on and not (self.measured and self.measured[-1].step == step)
 
-    def measure(self, session: TrainingSession, step: int, vectors: Mapping[str, torch.Tensor]) -> Measurement:
-        """Measure `vectors`, [V, D] by encoder, and keep a copy of them if they are the best so far.
+    def measure(self, session: TrainingSession, step: int, vectors: Vectors) -> Measurement:
+        """Measure `vectors`, [V, D] by name and encoder, and keep a copy of them if they are the best so far.
 
         Raises TrainingFailed where the model answers with what is no number.
         """
@@ -104,19 +104,23 @@ class Measurer:
             )
         self.measured.append(one)
         if best_of(self.measured) is one:
-            self.best = {name: value.detach().to("cpu", copy=True) for name, value in vectors.items()}
+            self.best = {
+                name: {encoder: value.detach().to("cpu", copy=True) for encoder, value in one.items()}
+                for name, one in vectors.items()
+            }
         return one
 
 
-def _fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int) -> list[Sample]:
-    """One sample at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all."""
+def fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig, seed: int, count: int) -> list[Sample]:
+    """`count` samples, one at the middle of each stratum of the timesteps, of the pictures in turn: those held out, or else all, evenly where
+    there are more pictures than samples."""
     held = [n for n, picture in enumerate(dataset.pictures) if not picture.repeats]
     pictures = held or list(range(len(dataset.pictures)))
     sampling = "deterministic" if config.data.latent_sampling == "deterministic" else "once"
-    loss, count = config.loss, config.measure.samples
+    loss = config.loss
     samples = []
     for number in range(count):
-        index = pictures[number % len(pictures)]
+        index = pictures[number * max(count, len(pictures)) // count % len(pictures)]
         picture, view = dataset.pictures[index], cache[index][0][0]
         source = dataset.source_of(picture)
         prompt = source.prompt(
@@ -125,7 +129,7 @@ def _fixed_samples(dataset: Dataset, cache: Sequence[Views], config: TrainConfig
         latents = view.draw(sampling, seed, index, 0)
         noise = draw_noise(latents.shape, 0.0, "measure", seed, number)
         timestep = loss.timestep_min + int((number + 0.5) / count * (loss.timestep_max - loss.timestep_min + 1))
-        samples.append(Sample(prompt, view.size, latents, noise, timestep, view.mask))
+        samples.append(Sample(prompt, view.size, latents, noise, timestep, view.mask, config.embedding.negative_prompt))
     return samples
 
 
@@ -134,27 +138,27 @@ def kept_of_context(
     host: TextModel,
     name: str,
     size: PictureSize,
-    vectors: Mapping[str, torch.Tensor],
+    vectors: Vectors,
     init: str,
 ) -> float | None:
-    """How much of what a prompt's other words say beside the text `init` they keep beside `vectors`, as a share of what they keep
-    beside the plain word that disturbs them most; each in as many rows. None where that cannot be told."""
-    rows = next(iter(vectors.values())).shape[0]
+    """How much of what a prompt's other words say beside the text `init` they keep beside embedding `name` of `vectors`, as a share
+    of what they keep beside the plain word that disturbs them most; each in as many rows. None where that cannot be told."""
+    rows = len(next(iter(vectors[name].values())))
 
-    def likeness(to: Mapping[str, torch.Tensor]) -> float | None:
+    def as_text(text: str) -> Vectors:
+        words = initial_vectors(host, text, rows, "embedding.init")
+        return {**vectors, name: {encoder: value.to(session.device) for encoder, value in words.items()}}
+
+    def likeness(to: Vectors) -> float | None:
         return likeness_of_context(session, name, size, to, then)
 
     try:
-        then = _on_device(initial_vectors(host, init, rows, "embedding.init"), session)
+        then = as_text(init)
     except TIError:
         return None
-    plain = [likeness(_on_device(initial_vectors(host, word, rows, ""), session)) for word in PLAIN if word != init]
+    plain = [likeness(as_text(word)) for word in PLAIN if word != init]
     now, least = likeness(vectors), min((one for one in plain if one is not None), default=0.0)
     return None if now is None or least <= 0 else now / least
-
-
-def _on_device(vectors: Mapping[str, torch.Tensor], session: TrainingSession) -> dict[str, torch.Tensor]:
-    return {name: value.to(session.device) for name, value in vectors.items()}
 
 
 @torch.no_grad()
@@ -162,15 +166,15 @@ def likeness_of_context(
     session: TrainingSession,
     name: str,
     size: PictureSize,
-    now: Mapping[str, torch.Tensor],
-    then: Mapping[str, torch.Tensor],
+    now: Vectors,
+    then: Vectors,
 ) -> float | None:
-    """How much the words after the embedding say what they did beside other vectors: the mean cosine of the text encoder's
-    outputs at their places, under vectors `now` and `then`, both [V, D] by encoder.
+    """How much the words after embedding `name` say what they did beside other vectors: the mean cosine of the text encoder's
+    outputs at their places, under vectors `now` and `then`, both [V, D] by name and encoder.
 
     After the context loss of CoRe (Wu et al. 2024). None where the conditioning has no place for each token.
     """
-    rows = next(iter(now.values())).shape[0]
+    rows = len(next(iter(now[name].values())))
     prompt = context_prompt(f"[name] {CONTEXT}", name, rows, str.split)
     told = [session.encode_prompts([prompt.text], vectors, [size]).tensors for vectors in (now, then)]
     found = unlikeness(told[0], told[1], [prompt])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from pathlib import Path
 
+from lib_ti.config.lines import EMBEDDINGS
 from lib_ti.config.schedule import Schedule
 from lib_ti.config.train import TrainConfig
+from lib_ti.config.trained import EmbeddingPart
 from lib_ti.dataset.dataset import Dataset, buckets
-from lib_ti.dataset.scan import Listing, list_class_pictures, list_dataset, scan_pictures
+from lib_ti.dataset.scan import Listing, called, list_class_pictures, list_dataset, scan_pictures
 from lib_ti.dataset.wildcards import longest
 from lib_ti.embedding.name import name_remark, shadow_warnings
 from lib_ti.embedding.vocabulary import word_lengths
@@ -30,15 +32,16 @@ from lib_ti.events import Emit, Status, ignore
 from lib_ti.host import Host, ModelInfo
 from lib_ti.library.result import other_files
 from lib_ti.training.measure import held_out_count, hold_out, steps_between
+from lib_ti.training.noise import stretched
 from lib_ti.training.optimizer import rate_of_numbers
-from lib_ti.training.start import Start, embedding_path, find_start
+from lib_ti.training.start import Start, embedding_paths, find_start
 from lib_ti.training.validation import memory_needed, rate_warnings, session_request, validate_settings
 from lib_ti.training.verdict import is_settled
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`rates`: a line for each stage of the schedule; `buckets`: pictures by (width, height); `prompts_seen` tells
+    """`paths`: where each embedding goes, by name; `rates`: a line for each stage of the schedule; `buckets`: pictures by (width, height); `prompts_seen` tells
     that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it;
     `classes`: the class pictures, where there are any."""
 
@@ -46,7 +49,7 @@ class Plan:
     model: ModelInfo
     dataset: Dataset
     start: Start
-    path: Path
+    paths: dict[str, Path]
     last_step: int
     rates: tuple[str, ...]
     buckets: dict[tuple[int, int], int]
@@ -65,8 +68,22 @@ class Plan:
         return ceil(self.dataset.samples_per_epoch / self.config.images_per_update)
 
     @property
-    def rows(self) -> int:
+    def path(self) -> Path:
+        """Of the first embedding."""
+        return self.paths[self.config.embedding.name]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many vectors each embedding has, by name."""
         return self.start.rows
+
+    def stretched(self, host: Host, factor: float) -> Plan:
+        """Of a run that has not begun: `factor` times as long, as its state will say."""
+        config = stretched(self.config, factor)
+        last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
+        start = replace(self.start, state=replace(self.start.state, stretch=factor))
+        rates = tuple(rates_in_words(host, config.schedule, 0, last))
+        return replace(self, config=config, start=start, last_step=last, rates=rates)
 
     def validate_model(self, now: ModelInfo) -> None:
         """The run may have waited for the host's other jobs, and its plan is for one model only."""
@@ -86,6 +103,8 @@ class Plan:
         return (
             f"Model: {self.model.name} ({self.model.family}, {self.model.prediction_type})",
             f"Start: {self.start.words}",
+            *(f"Beside it: {name}, {words}" for name, words in self.start.further.items()),
+            *self._pair_in_words(),
             *([f"Preset: {self.config.run.preset}"] if self.config.run.preset != "a1111" else []),
             f"Optimizer: {self._optimizer_in_words()}",
             f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
@@ -99,10 +118,18 @@ class Plan:
             *self._measuring_in_words(),
             *([f"Memory: {self.memory}"] if self.memory else []),
             f"Seed: {self.start.state.seed}",
-            f"Embedding: {self.path}",
+            *(f"Embedding: {path}" for path in self.paths.values()),
             *([f"Name: {self.name_remark}"] if self.name_remark else []),
             f"Log: {self.start.folder.root}",
         )
+
+    def _pair_in_words(self) -> list[str]:
+        embedding = self.config.embedding
+        if embedding.negative != "pair":
+            return []
+        return [
+            f"Pair: {embedding.in_negative} is the negative prompt, with a guidance of {self.config.loss.guidance:g}"
+        ]
 
     def _optimizer_in_words(self) -> str:
         optim = self.config.optim
@@ -147,7 +174,7 @@ class Outline:
     config: TrainConfig
     model: ModelInfo
     listing: Listing
-    path: Path
+    paths: dict[str, Path]
     start: Start | None = None
     last_step: int = 0
     classes: Listing | None = None
@@ -187,10 +214,12 @@ def plan_training(
         dataset = scan_pictures(outline.listing, progress)
     with collected(errors):
         classes = scan_pictures(outline.classes, progress) if outline.classes else None
-    named = all(fault.where != "embedding.name" for error in errors for fault in faults_of(error))
+    named = all(
+        fault.where not in ("embedding.name", EMBEDDINGS.where) for error in errors for fault in faults_of(error)
+    )
     if dataset and named:
         with collected(errors):
-            rows = start.rows if start else config.embedding.vectors
+            rows = start.rows if start else {one.name: one.vectors for one in config.embedding.embeddings()}
             found = [_validate_prompts(host, config, one, rows) for one in (dataset, classes) if one]
             seen = all(found)
     raise_together(errors)
@@ -203,14 +232,18 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
     """What is wrong comes into `errors`, but for the data set's faults, which are in the listing. Raises where there is no model."""
     model, name = host.model(), config.embedding.name
     errors += validate_settings(host, model, config)
-    data = list_dataset(config.data, name, model.native_size, model.pixel_multiple, host.template_folders())
+    names = config.embedding.called
+    data = list_dataset(
+        *(config.data, name, model.native_size, model.pixel_multiple, host.template_folders()),
+        names if len(names) > 1 else (),
+    )
     classes = None
     if config.data.class_folder:
         classes = list_class_pictures(config.data, config.embedding.init, name, model.native_size, model.pixel_multiple)
-    outline = Outline(config, model, data, embedding_path(host, config), classes=classes)
+    outline = Outline(config, model, data, embedding_paths(host, config), classes=classes)
     with collected(errors):
         start = find_start(host, config)
-        config = epochs_in_steps(config, data.samples_per_epoch, start)
+        config = stretched(epochs_in_steps(config, data.samples_per_epoch, start), start.state.stretch)
         last = min(config.optim.steps, config.schedule.last_step or config.optim.steps)
         _validate_steps(config, start, last)
         return replace(outline, config=config, start=start, last_step=last)
@@ -230,12 +263,14 @@ def epochs_in_steps(config: TrainConfig, samples_per_epoch: int, start: Start) -
 def _build_plan(
     host: Host, outline: Outline, start: Start, dataset: Dataset, classes: Dataset | None, prompts_seen: bool
 ) -> Plan:
-    config, model, path, last = outline.config, outline.model, outline.path, outline.last_step
+    config, model, paths, last = outline.config, outline.model, outline.paths, outline.last_step
     dataset = hold_out(dataset, held_out_count(config.measure, len(dataset.pictures)), start.state.seed)
     if classes:
         dataset = replace(dataset, fingerprint=f"{dataset.fingerprint}+{classes.fingerprint}")
-    others = other_files(path, host.embeddings_folder())
-    warnings = [*dataset.warnings, *start.warnings, *shadow_warnings(config.embedding.name, host, others)]
+    warnings = [*dataset.warnings, *start.warnings]
+    for name, path in paths.items():
+        others = [file for file in other_files(path, host.embeddings_folder()) if file not in paths.values()]
+        warnings += shadow_warnings(name, host, others)
     if start.state.fingerprint not in ("", dataset.fingerprint):
         warnings.append("The pictures, captions or template have changed since the run began.")
     if last < config.optim.steps:
@@ -257,7 +292,7 @@ def _build_plan(
         model=model,
         dataset=dataset,
         start=start,
-        path=path,
+        paths=paths,
         last_step=last,
         rates=tuple(rates_in_words(host, config.schedule, start.state.step, last)),
         buckets=shapes,
@@ -311,11 +346,15 @@ def _validate_steps(config: TrainConfig, start: Start, last: int) -> None:
     raise NothingLeft([fault]) if as_it_was else InvalidConfig([fault])
 
 
-def _validate_prompts(host: Host, config: TrainConfig, dataset: Dataset, rows: int) -> bool:
-    """Whether it is known that the model sees the embedding in every prompt: not so where the host is at work."""
-    seen = host.placeholder_rows(prompts_of(dataset, config.embedding.name), session_request(config, rows))
+def _validate_prompts(host: Host, config: TrainConfig, dataset: Dataset, rows: Mapping[str, int]) -> bool:
+    """Whether it is known that the model sees the embeddings in the prompts: not so where the host is at work."""
+    prompts, names = prompts_of(dataset, config.embedding.name), config.embedding.called
+    if len(names) > 1 and (lost := set(names) - {name for prompt in prompts for name in called(prompt, names)}):
+        hint = "write [NAME] into a template or caption, or say name=NAME in the line of its folder"
+        raise InvalidDataset([Fault(EMBEDDINGS.where, f"no prompt holds {name}", hint) for name in sorted(lost)])
+    seen = host.placeholder_rows(prompts, session_request(config, rows))
     if seen is not None:
-        validate_rows_seen(dataset, config.embedding.name, rows, seen)
+        validate_rows_seen(dataset, config.embedding, rows, seen)
     return seen is not None
 
 
@@ -330,15 +369,21 @@ def prompts_of(dataset: Dataset, name: str) -> list[str]:
     ]
 
 
-def validate_rows_seen(dataset: Dataset, name: str, rows: int, seen: Sequence[int]) -> None:
-    """Raises InvalidDataset, which names each picture of whose prompts one shows the model fewer than `rows` vectors of `name`;
-    `seen` are the vectors that it sees of each of `prompts_of`."""
-    prompts, faults, end = prompts_of(dataset, name), [], 0
+def validate_rows_seen(
+    dataset: Dataset, embedding: EmbeddingPart, rows: Mapping[str, int], seen: Sequence[Mapping[str, int]]
+) -> None:
+    """Raises InvalidDataset, which names each picture of whose prompts one shows the model fewer vectors than `rows` of an embedding
+    that it calls; `seen` are the vectors that the model sees of each, by name, in each of `prompts_of`."""
+    prompts, faults, end = prompts_of(dataset, embedding.name), [], 0
     for picture in dataset.pictures:
         begin, end = end, end + len(dataset.source_of(picture).template.lines)
-        lost = next((place for place in range(begin, end) if seen[place] < rows), None)
-        if lost is not None:
-            message = f"the model sees {seen[lost]} of the {rows} vectors of {name} in {prompts[lost]!r}"
+        lost = (
+            f"the model sees {seen[place][name]} of the {rows[name]} vectors of {name} in {prompts[place]!r}"
+            for place in range(begin, end)
+            for name in called(prompts[place], embedding.called) or embedding.called[:1]
+            if seen[place][name] < rows[name]
+        )
+        if message := next(lost, ""):
             faults.append(Fault(picture.name, message, "shorten the caption, or move [name] to the front"))
     if faults:
         raise InvalidDataset(faults)

@@ -9,11 +9,12 @@ from PIL.Image import Image
 
 from lib_ti.atomic import write_atomically
 from lib_ti.dataset.dataset import sample_prompt
-from lib_ti.dataset.template import plain_marks
+from lib_ti.dataset.scan import called
+from lib_ti.dataset.template import compose_prompt, plain_marks
 from lib_ti.host import ImageRequest
 from lib_ti.infotext import png_with_infotext
 from lib_ti.reading import open_file
-from lib_ti.training.plan import Plan
+from lib_ti.training.plan import Plan, prompts_of
 
 OURS = ("Software", "TI Lab")
 """Of a PNG's texts. A card picture without it was chosen by the user."""
@@ -24,14 +25,30 @@ CARD_ENDINGS = [
 """The other names under which WebUIs find a card picture."""
 
 
-def preview_request(plan: Plan) -> ImageRequest:
-    """The same for all previews of a run. Its size is the preview's own, else the training size, else the model's."""
-    config, name, seed = plan.config, plan.config.embedding.name, plan.start.state.seed
+def preview_requests(plan: Plan) -> dict[str, ImageRequest]:
+    """The same for all previews of a run: a picture for each embedding that prompts call, by name; a single one where the preview's
+    own prompt has no [name], and of a negative embedding alone, for whose prompt [name] is nothing. Each in the preview's own size,
+    else the training size, else the model's."""
+    preview, names = plan.config.preview, plan.config.embedding.called
+    line = plain_marks(preview.prompt)
+    if plan.config.embedding.negative == "alone" or (line and "[name]" not in line):
+        return {names[0]: _request(plan, compose_prompt(line, "", "", names))}
+    return {name: _request(plan, compose_prompt(line, name, "", names) or _prompt_of(plan, name)) for name in names}
+
+
+def _prompt_of(plan: Plan, name: str) -> str:
+    """One of the data set's that calls an embedding: that of the run's first sample, if it does."""
+    first = plan.config.embedding.name
+    prompts = (sample_prompt(plan.dataset, first, plan.start.state.seed, 0), *prompts_of(plan.dataset, first))
+    return next((prompt for prompt in prompts if name in called(prompt, plan.config.embedding.called)), prompts[0])
+
+
+def _request(plan: Plan, prompt: str) -> ImageRequest:
+    config, seed = plan.config, plan.start.state.seed
     preview, data = config.preview, config.data
-    prompt = plain_marks(preview.prompt).replace("[name]", name) or sample_prompt(plan.dataset, name, seed, 0)
     return ImageRequest(
         prompt=prompt,
-        negative=preview.negative,
+        negative=", ".join(filter(None, (config.embedding.in_negative, preview.negative))),
         steps=preview.steps,
         cfg=preview.cfg,
         sampler=preview.sampler,

@@ -14,7 +14,6 @@ from pathlib import Path
 from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import GivenUp, TIError, TrainingFailed
@@ -33,17 +32,19 @@ from lib_ti.events import (
     Warned,
 )
 from lib_ti.formats.png import write_preview_png
-from lib_ti.host import Host, TrainingSession
+from lib_ti.host import Host, ImageRequest, TrainingSession
 from lib_ti.infotext import infotext
 from lib_ti.training.context import Context, find_context
 from lib_ti.training.keeper import Keeper, settings_of
-from lib_ti.training.latents import Views, cache_latents, draw_view
+from lib_ti.training.latents import Views, cache_latents
 from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot, save_measurements
-from lib_ti.training.measure import Measurer, kept_of_context
+from lib_ti.training.measure import Measurer, fixed_samples, kept_of_context
+from lib_ti.training.noise import SAMPLES, USUAL, picture_gradients, signal_to_noise, stretch_for
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
-from lib_ti.training.preview import card_path, preview_png, preview_request, save_card
-from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, own_count, take_update
+from lib_ti.training.preview import card_path, preview_png, preview_requests, save_card
+from lib_ti.training.samples import draw_samples
+from lib_ti.training.update import Sample, Trainee, draw_timesteps, own_count, take_update
 from lib_ti.training.validation import session_request
 from lib_ti.training.verdict import best_of, judge
 
@@ -68,7 +69,11 @@ def train(host: Host, run: TrainConfig | Outline | Plan, emit: Emit, control: Co
     plan = None
     try:
         plan = run if isinstance(run, Plan) else plan_training(host, run, emit, lambda: control.stopping)
-        with training_lock(plan.path), closing(_Run(plan, host, emit, control)) as this, memory_faults_reported():
+        with ExitStack() as stack:
+            for path in plan.paths.values():
+                stack.enter_context(training_lock(path))
+            this = stack.enter_context(closing(_Run(plan, host, emit, control)))
+            stack.enter_context(memory_faults_reported())
             this.train()
     except GivenUp:
         emit(Finished(plan.first_step if plan else 0, None, stopped=True))
@@ -90,10 +95,9 @@ class _Run:
         self.plan, self.host, self.emit, self.control = plan, host, emit, control
         self.config, self.folder = plan.config, plan.start.folder
         self.held, self.files, self.has_model = ExitStack(), ExitStack(), False
-        self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[Views] = []
         self.class_cache: list[Views] = []
-        self.newest = b""
+        self.newest: dict[str, bytes] = {}
         self.warned: set[str] = set()
 
     @property
@@ -147,14 +151,14 @@ class _Run:
             # Between updates the vectors are always good: whatever went wrong, the work so far is not lost.
             if trainee.step > plan.first_step:
                 try:
-                    self.save_embedding()
+                    self.save_embeddings()
                 except TIError as error:
                     self.emit(Warned(str(self.keeper.rescue(error))))
             raise
 
         if trainee.step == plan.first_step < plan.last_step:  # nothing was learned, and what the file holds may be more
             raise GivenUp("The run was stopped before its first step.")
-        if failure := self.keep_trying(self.save_embedding):
+        if failure := self.keep_trying(self.save_embeddings):
             raise self.keeper.rescue(failure)
         self.judge()
         with self.warnings("The plot of the losses"):
@@ -173,17 +177,19 @@ class _Run:
         if not plan.prompts_seen:
             for dataset in filter(None, (plan.dataset, plan.classes)):
                 seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(dataset, name)]
-                validate_rows_seen(dataset, name, plan.rows, seen)
+                validate_rows_seen(dataset, self.config.embedding, plan.rows, seen)
         self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
-        self.trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words)
-        self.context = find_context(self.host, self.config, plan.rows, self.seed)
+        self.trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words, name)
+        self.context = find_context(self.host, self.config, plan.rows[name], self.seed)
         self.open_files()
         self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
         if plan.classes:
             self.class_cache = cache_latents(self.session, plan.classes, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
-        start = plan.start
+        if self.config.measure.noise and self.trainee.step == 0:
+            self.heed_noise()
+        start, plan = self.plan.start, self.plan
         self.measurer = Measurer(
             self.config, plan.dataset, self.cache, start.state, plan.last_step, goes_on=start.saved
         )
@@ -198,42 +204,44 @@ class _Run:
         """From here on the run writes."""
         save, first = self.config.save, self.plan.first_step
         self.folder.make()
-        write_atomically(self.folder.settings, json.dumps(settings_of(self.plan), indent=1).encode())
+        self.write_settings()
         self.losses = self.files.enter_context(closing(LossTable(self.folder.losses, first, save.csv_every)))
         self.board = self.files.enter_context(closing(TensorBoard(self.folder.tensorboard, save.tensorboard, first)))
 
-    def draw_samples(self) -> list[Sample]:
-        """The pictures of the next update: a function of the seed and of how many pictures came before."""
-        dataset, loss = self.plan.dataset, self.config.loss
-        first, count = self.trainee.samples, self.config.images_per_update
-        least, most = loss.timestep_min, min(loss.timestep_max, len(self.session.alphas_cumprod) - 1)
-        timesteps = draw_timesteps(count, first, self.seed, most - least + 1, loss.stratified, least)
-        samples = []
-        for number, timestep in zip(range(first, first + count), timesteps, strict=True):
-            index = self.picture_of(number)
-            data = dataset.source_of(dataset.pictures[index]).data
-            picture = draw_view(self.cache[index], data.flip, self.seed, number)
-            prompt = sample_prompt(dataset, self.config.embedding.name, self.seed, number)
-            latents = picture.draw(data.latent_sampling, self.seed, index, number)
-            noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
-            samples.append(Sample(prompt, picture.size, latents, noise, timestep, picture.mask))
-        return samples + self.draw_class_samples(samples)
+    def write_settings(self) -> None:
+        write_atomically(self.folder.settings, json.dumps(settings_of(self.plan), indent=1).encode())
 
-    def draw_class_samples(self, samples: list[Sample]) -> list[Sample]:
-        """One of the class for each of `samples`, the next ones, at the same timestep."""
-        classes = self.plan.classes
-        if not classes:
-            return []
-        found, name, loss = [], self.config.embedding.name, self.config.loss
-        picture_of, data = sample_order(classes.repeats, self.seed), classes.sources[0].data
-        for number, own in enumerate(samples, self.trainee.samples):
-            index = picture_of(number)
-            picture = draw_view(self.class_cache[index], data.flip, self.seed, number)
-            latents = picture.draw(data.latent_sampling, self.seed, index, number)
-            noise = draw_noise(latents.shape, loss.noise_offset, "class", self.seed, number)
-            prompt = sample_prompt(classes, name, self.seed, number)
-            found.append(Sample(prompt, picture.size, latents, noise, own.timestep, picture.mask, prior=True))
-        return found
+    def heed_noise(self) -> None:
+        """Before the first step: tell how noisy a picture's gradient is, and lengthen the run where it is far noisier than usual."""
+        plan, config, session = self.plan, self.config, self.session
+        samples = fixed_samples(plan.dataset, self.cache, config, self.seed, SAMPLES)
+        ratio = signal_to_noise(
+            picture_gradients(session, self.trainee.vectors, samples, config.loss, self.show_gradients)
+        )
+        factor = stretch_for(ratio) if config.optim.name == "normalised" else 1.0
+        reason = f"the signal-to-noise ratio of a picture's gradient is {ratio:.3f}; it was {USUAL[0]} to {USUAL[1]} in the demo models"
+        longer = f"The run is {factor:.1f} times as long for it." if factor > 1 else "The run stays as it is planned."
+        self.emit(Judged("noise", reason, longer))
+        if factor > 1:
+            self.plan = plan = plan.stretched(self.host, factor)
+            self.config = plan.config
+            self.trainee = Trainee(
+                plan.start.state, self.config.optim, session.device, self.words, self.config.embedding.name
+            )
+            self.write_settings()
+            name, model = self.config.embedding.name, plan.model.name
+            self.emit(Planned(name, model, plan.first_step, plan.last_step, plan.lines(), self.folder.root))
+
+    def draw_samples(self) -> list[Sample]:
+        """The pictures of the next update, and those of the class that go with them."""
+        plan, config, loss, first = self.plan, self.config, self.config.loss, self.trainee.samples
+        least, most = loss.timestep_min, min(loss.timestep_max, len(self.session.alphas_cumprod) - 1)
+        count, strata = config.images_per_update, loss.stratified
+        timesteps = draw_timesteps(count, first, self.seed, most - least + 1, strata, least)
+        samples = draw_samples(plan.dataset, self.cache, config, self.seed, first, timesteps)
+        if plan.classes:
+            samples += draw_samples(plan.classes, self.class_cache, config, self.seed, first, timesteps, prior=True)
+        return samples
 
     def clip_limit(self) -> float:
         optim = self.config.optim
@@ -263,12 +271,12 @@ class _Run:
 
     def warn_of_senseless(self, done: StepDone) -> None:
         """What no embedding can be good with is told, once a run."""
-        for encoder, length in done.norms.items():
-            words = self.words[encoder]
+        for what, length in done.norms.items():
+            words = self.trainee.words_of(what)
             if length > MAX_LENGTH * words:
                 self.warn(
-                    encoder,
-                    f"The vectors of {encoder} are {length:.3g} long on the average, and words {words:.2g}: they will spoil "
+                    what,
+                    f"The vectors of {what} are {length:.3g} long on the average, and words {words:.2g}: they will spoil "
                     "prompts. Try a lower learning rate.",
                 )
         if done.loss > MAX_LOSS:
@@ -359,11 +367,13 @@ class _Run:
                 self.pause()
         return None
 
-    def save_embedding(self) -> None:
-        self.keeper.save_embedding()
-        with self.warnings("The card picture"):
-            if self.config.save.card and self.newest and save_card(self.newest, self.plan.path):
-                self.emit(Saved(self.trainee.step, card_path(self.plan.path), "preview"))
+    def save_embeddings(self) -> None:
+        self.keeper.save_embeddings()
+        for name, picture in self.newest.items():
+            path = self.plan.paths[name]
+            with self.warnings("The card picture"):
+                if self.config.save.card and save_card(picture, path):
+                    self.emit(Saved(self.trainee.step, card_path(path), "preview"))
 
     def sync_losses(self) -> None:
         """Before a state that goes on after them."""
@@ -390,20 +400,29 @@ class _Run:
         """What the measurements say, in words."""
         if not (self.measurer.on and self.has_model):
             return
-        lengths = {name: length / self.words[name] for name, length in self.trainee.norms().items()}
+        lengths = {what: length / self.trainee.words_of(what) for what, length in self.trainee.norms().items()}
         losses = [float(row["loss"]) for row in read_losses(self.folder.losses)]
-        held_out, measured, embedding = bool(self.plan.dataset.held_out), self.measurer.measured, self.config.embedding
-        size = self.measurer.samples[0].size
-        kept = kept_of_context(self.session, self.host, embedding.name, size, self.trainee.vectors, embedding.init)
-        for verdict in judge(measured, losses, lengths, kept, held_out, self.config.measure.gain):
+        held_out, measured = bool(self.plan.dataset.held_out), self.measurer.measured
+        for verdict in judge(measured, losses, lengths, self.kept(), held_out, self.config.measure.gain):
             self.emit(Judged(verdict.kind, verdict.reason, verdict.hint))
+
+    def kept(self) -> float | None:
+        """What a prompt's other words keep beside the embedding; of several, the one beside which they keep least."""
+        embedding, size = self.config.embedding, self.measurer.samples[0].size
+        found = [
+            kept_of_context(self.session, self.host, one.name, size, self.trainee.vectors, one.init)
+            for one in embedding.embeddings()
+            if one.name in embedding.called
+        ]
+        return min((one for one in found if one is not None), default=None)
 
     def preview(self) -> None:
         """Pictures are not what the run is for: where one fails, that is told, and the run goes on."""
         step = self.trainee.step
         self.emit(Status(f"Making a preview at step {step}"))
         try:
-            self.draw_preview(step)
+            for name, request in preview_requests(self.plan).items():
+                self.draw_preview(step, name, request)
         except (GivenUp, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - hosts and their extensions raise anything
@@ -414,23 +433,31 @@ class _Run:
                 Warned(f"The preview at step {step} failed, and the run goes on. {error or type(error).__name__}")
             )
 
-    def draw_preview(self, step: int) -> None:
-        request = preview_request(self.plan)
-        image = self.session.preview(request, {key: value.detach() for key, value in self.trainee.vectors.items()})
+    def draw_preview(self, step: int, name: str, request: ImageRequest) -> None:
+        """The picture for embedding `name`."""
+        vectors = {
+            name: {key: value.detach() for key, value in one.items()} for name, one in self.trainee.vectors.items()
+        }
+        image, folder = self.session.preview(request, vectors), self.folder.of(name)
         if image is None:
             return
-        path = self.folder.preview(step)
-        self.newest = preview_png(image, infotext(request, self.plan.model))
-        write_atomically(path, self.newest)
+        path = folder.preview(step)
+        self.newest[name] = preview_png(image, infotext(request, self.plan.model))
+        write_atomically(path, self.newest[name])
         if self.config.save.in_previews:
-            write_atomically(self.folder.preview_embedding(step), write_preview_png(image, self.keeper.embedding()))
-        self.board.add_preview(image, step)
+            write_atomically(folder.preview_embedding(step), write_preview_png(image, self.keeper.embedding(name)))
+        self.board.add_preview(image, step, "preview" if name == self.folder.name else f"preview/{name}")
         self.emit(PreviewReady(step, path, request.prompt, request.seed))
 
     def show_encoding(self, done: int, total: int) -> None:
         if self.control.stopping or self.session.interrupted():
             raise GivenUp("The run was stopped before its first step.")
         self.emit(Status(f"Encoding picture {min(done + 1, total)} of {total}", done / total))
+
+    def show_gradients(self, done: int, total: int) -> None:
+        if self.control.stopping or self.session.interrupted():
+            raise GivenUp("The run was stopped before its first step.")
+        self.emit(Status(f"Measuring the noise of gradient {done + 1} of {total}", done / total))
 
 
 def _due(step: int, every: int) -> bool:

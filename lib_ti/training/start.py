@@ -10,22 +10,25 @@ import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from lib_ti.atomic import make_folder
+from lib_ti.config.lines import EMBEDDINGS
 from lib_ti.config.options import config_values, walk_options
 from lib_ti.config.train import FORMATS, TrainConfig
+from lib_ti.config.trained import EmbeddingPart
 from lib_ti.create import initial_vectors
 from lib_ti.embedding.digest import digest_token_tables, digest_vectors
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.embedding.fit import is_of_model
-from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding
+from lib_ti.errors import EmbeddingExists, HostError, InvalidEmbedding, TIError, collected, raise_together
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import Host
-from lib_ti.training.state import SUFFIX, Moments, RunState, load_optim, load_state, optim_path, state_path
+from lib_ti.training.noise import stretched
+from lib_ti.training.state import SUFFIX, Learned, Moments, RunState, load_optim, load_state, optim_path, state_path
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class RunFolder:
     @property
     def tensorboard(self) -> Path:
         return self.root / "tensorboard"
+
+    def of(self, name: str) -> RunFolder:
+        """Where the same run keeps what belongs to another of its embeddings."""
+        return replace(self, name=name)
 
     def make(self) -> None:
         """Raises HostError where it cannot be made."""
@@ -106,26 +113,34 @@ def _is_run_folder(folder: Path, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Start:
-    """`words` says for people where the run starts; `warnings` what they may not expect; `saved` tells that the embedding's
-    own file holds these vectors."""
+    """`words` says for people where the run starts, and `further` where each further embedding does, by name; `warnings` what they
+    may not expect; `saved` tells that the embedding's own file holds these vectors."""
 
     state: RunState
     folder: RunFolder
     words: str
     warnings: tuple[str, ...] = ()
     saved: bool = False
+    further: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def rows(self) -> int:
-        """V of its vectors [V, D]."""
-        return next(iter(self.state.vectors.values())).shape[0]
+    def rows(self) -> dict[str, int]:
+        """V of the vectors [V, D] of each embedding, by name."""
+        learned = self.state.learned(self.folder.name)
+        return {name: len(next(iter(one.vectors.values()))) for name, one in learned.items()}
 
 
-def embedding_path(host: Host, config: TrainConfig) -> Path:
-    """The file of this name in whichever form it exists, for two of one name hide each other; else one of the chosen form."""
+def embedding_path(host: Host, config: TrainConfig, name: str = "") -> Path:
+    """The file of `name`, or of the first embedding, in whichever form it exists, for two of one name hide each other; else one of
+    the chosen form."""
     folder = Path(config.save.folder) if config.save.folder else host.embeddings_folder()
-    paths = [folder / f"{config.embedding.name}.{form}" for form in (config.save.format, *FORMATS)]
+    paths = [folder / f"{name or config.embedding.name}.{form}" for form in (config.save.format, *FORMATS)]
     return next((path for path in paths if path.is_file()), paths[0])
+
+
+def embedding_paths(host: Host, config: TrainConfig) -> dict[str, Path]:
+    """Of every embedding of the run, by name."""
+    return {one.name: embedding_path(host, config, one.name) for one in config.embedding.embeddings()}
 
 
 def log_path(host: Host, config: TrainConfig) -> Path:
@@ -133,13 +148,97 @@ def log_path(host: Host, config: TrainConfig) -> Path:
 
 
 def find_start(host: Host, config: TrainConfig) -> Start:
-    """Raises EmbeddingExists where a trained embedding would be lost, InvalidEmbedding where one does not fit the model."""
-    path, log = embedding_path(host, config), log_path(host, config)
-    # Overwriting means that the file as it is does not matter, not even for which run is resumed.
-    counts = path.exists() and not config.embedding.overwrite
-    existing = load_embedding(path).fit_to(host.model()) if counts else None
+    """Raises EmbeddingExists where a trained embedding would be lost, InvalidEmbedding where one does not fit the model; all such
+    together where there are several."""
+    states: list[RunState] = []
+    unread: list[str] = []
     if config.embedding.resume:
-        states, unread = _load_states(path, log, config.embedding.name)
+        states, unread = _load_states(embedding_path(host, config), log_path(host, config), config.embedding.name)
+    errors: list[TIError] = []
+    start, others = None, {}
+    with collected(errors):
+        start = _find_first(host, config, states, unread)
+    of_run = [state for state in states if start and state.run == start.state.run]
+    for one in config.embedding.embeddings()[1:]:
+        with collected(errors):
+            others[one.name] = _find_other(host, config, one, of_run)
+    raise_together(errors)
+    assert start
+    saved = start.saved and all(other.saved for other in others.values())
+    words = {name: other.words for name, other in others.items()}
+    return replace(_beside(start, {name: other.learned for name, other in others.items()}), further=words, saved=saved)
+
+
+def _beside(start: Start, others: Mapping[str, Learned]) -> Start:
+    """With `others` learning beside the first. What was measured with other embeddings is not to be compared, so it goes."""
+    state, warnings = start.state, start.warnings
+    if others.keys() != state.others.keys():
+        state = replace(state, measured=(), best={})
+        others = {name: replace(learned, best={}) for name, learned in others.items()}
+        if left := start.state.others.keys() - others.keys():
+            warnings = (*warnings, f"The run trained {' and '.join(sorted(left))} too: it goes on without.")
+    return replace(start, state=replace(state, others=others), warnings=warnings)
+
+
+def _existing(host: Host, config: TrainConfig, path: Path) -> Embedding | None:
+    """Overwriting means that the file as it is does not matter, not even for which run is resumed."""
+    counts = path.exists() and not config.embedding.overwrite
+    return load_embedding(path).fit_to(host.model()) if counts else None
+
+
+@dataclass(frozen=True)
+class _Other:
+    """What a further embedding begins with, and that `words`; `saved` as in `Start`, also where there is nothing to save yet."""
+
+    learned: Learned
+    words: str
+    saved: bool = True
+
+
+def _find_other(host: Host, config: TrainConfig, part: EmbeddingPart, of_run: Sequence[RunState]) -> _Other:
+    """`of_run` are the states of the run that is resumed."""
+    path = embedding_path(host, config, part.name)
+    existing = _existing(host, config, path)
+    now = digest_vectors(existing.vectors) if existing else ""
+    states = [state for state in of_run if part.name in state.others]
+    if states:
+        known = {digest for state in states for digest in _digests(state.others[part.name])}
+        newest = max(states, key=lambda state: state.step).others[part.name]
+        if existing and existing.step and now not in (*known, newest.began_as):
+            raise EmbeddingExists(
+                f"{path.name} does not hold what this run has learned.",
+                "Overwrite to go on as the run was, or choose another name.",
+                str(path),
+            )
+        return _Other(newest, "resumed with the run", saved=now in _digests(newest))
+    if existing and existing.step and not config.embedding.resume:
+        raise _exists(path, existing)
+    if existing:
+        words = f"from {path.name} as it is ({existing.rows} vectors, step {existing.step or 0})"
+        return _Other(Learned(existing.vectors, began_as=now, recipe=_origin(existing, path)), words)
+    vectors = initial_vectors(host, part.init, part.vectors, EMBEDDINGS.where)
+    return _Other(Learned(vectors, began_as=digest_vectors(vectors)), f"{part.vectors} vectors from {part.init!r}")
+
+
+def _exists(path: Path, existing: Embedding) -> EmbeddingExists:
+    return EmbeddingExists(
+        f"{path.name} exists and is trained for {existing.step} steps.",
+        "Resume to go on from there, overwrite to start anew, or choose another name.",
+        str(path),
+    )
+
+
+def _origin(existing: Embedding, path: Path) -> dict[str, Any]:
+    """What the recipe of an embedding that begins with `existing` is to say of that."""
+    if existing.step:
+        return {key: value for key, value in existing.recipe.items() if key == "start"}
+    return {"start": existing.recipe or {"source": "embedding", "file": path.name}}
+
+
+def _find_first(host: Host, config: TrainConfig, states: Sequence[RunState], unread: Sequence[str]) -> Start:
+    path, log = embedding_path(host, config), log_path(host, config)
+    existing = _existing(host, config, path)
+    if config.embedding.resume:
         newest = _newest_state(states, existing)
         if newest:
             start = _resumed(host, config, newest, log, existing)
@@ -149,18 +248,14 @@ def find_start(host: Host, config: TrainConfig) -> Start:
             start = _fresh(host, config, log, existing)
         return replace(start, warnings=(*unread, *start.warnings))
     if existing and existing.step:
-        raise EmbeddingExists(
-            f"{path.name} exists and is trained for {existing.step} steps.",
-            "Resume to go on from there, overwrite to start anew, or choose another name.",
-            str(path),
-        )
+        raise _exists(path, existing)
     return _fresh(host, config, log, existing)
 
 
 def _fresh(host: Host, config: TrainConfig, log: Path, created: Embedding | None) -> Start:
     recipe: Mapping[str, Any] = {}
     if created:
-        recipe = {"start": created.recipe or {"source": "embedding", "file": embedding_path(host, config).name}}
+        recipe = _origin(created, embedding_path(host, config))
         vectors, words = dict(created.vectors), f"from {created.name} as it was created ({created.rows} vectors)"
     else:
         vectors = initial_vectors(host, config.embedding.init, config.embedding.vectors, "embedding.init")
@@ -187,7 +282,7 @@ def _resumed(host: Host, config: TrainConfig, state: RunState, log: Path, existi
         replace(state, folder=str(folder.root)),
         folder,
         f"resumed after step {state.step}",
-        (*made_on, *_other_settings_warnings(state, config)),
+        (*made_on, *_other_settings_warnings(state, stretched(config, state.stretch))),
         saved,
     )
 
@@ -245,7 +340,7 @@ def _continued(host: Host, config: TrainConfig, log: Path, existing: Embedding, 
         run=_run_id(),
         began_as=digest_vectors(vectors),
         folder=str(folder.root),
-        recipe={key: value for key, value in existing.recipe.items() if key == "start"},
+        recipe=_origin(existing, path),
     )
     made_on = _other_model_warnings(host, existing.model_hash, existing.model_name, existing.token_tables)
     return Start(state, folder, words, (*made_on, *([warning] if warning else [])), saved=True)
@@ -272,9 +367,9 @@ def _newest_state(states: Sequence[RunState], existing: Embedding | None) -> Run
     return max(states, key=lambda state: (state.run, state.step), default=None)
 
 
-def _digests(state: RunState) -> list[str]:
+def _digests(learned: Learned | RunState) -> list[str]:
     """Of its vectors, and of the best ones before them: either may be what the embedding's own file holds."""
-    return [digest_vectors(vectors) for vectors in (state.vectors, state.best) if vectors]
+    return [digest_vectors(vectors) for vectors in (learned.vectors, learned.best) if vectors]
 
 
 def _run_id() -> str:

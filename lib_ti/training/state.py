@@ -3,7 +3,8 @@
 A state holds vectors, the optimizer's moments, counters and the seed. The random state is the seed and the counters, since every
 draw is a function of them. The vectors stand here once more, so that a file from before a crash is enough by itself. The layout is
 safetensors: tensors `vectors.ENCODER`, `moments.ENCODER.KEY`, and one JSON record in the metadata. Format 1, which knew AdamW alone,
-counted the encoders instead, by name. The suffix is one that no host takes for an embedding.
+counted the encoders instead, by name. Of a run of several embeddings each one's state holds all, the others' tensors under
+`others.NUMBER.`. The suffix is one that no host takes for an embedding.
 
 A `.optim` is AdamW's state, told to belong to an embedding by a checksum of the vectors: SD1 and SD2 only, as its trainer; one
 tensor, the optimizer's number 0.
@@ -15,7 +16,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,25 @@ _ADAMW = OPTIMIZERS["adamw"]
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What a run has learned of one embedding. `vectors`: [V, D] float32 CPU by encoder; `best`: those of the best measurement;
+    `began_as`: digest of the vectors that the run began with; `recipe`: what the embedding's own recipe is to keep of how these were
+    made, under the key `start`."""
+
+    vectors: Mapping[str, torch.Tensor]
+    moments: Moments = field(default_factory=dict)
+    best: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    began_as: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunState:
-    """`vectors`: [V, D] float32 CPU by encoder; `samples`: pictures seen; `run` sorts by the time the run began;
-    `began_as`: digest of the vectors that the run began with; `fingerprint`: of the data set;
-    `recipe`: what the embedding's own recipe is to keep of how these were made, under the key `start`.
+    """`samples`: pictures seen; `run` sorts by the time the run began; `fingerprint`: of the data set.
     `model_hash`, `model_name`, `token_tables`: of the model that they were trained on; `settings`: of the run, by dotted path;
-    `optimizer`: whose the moments are; `measured`: on fixed samples, in order; `best`: the vectors of the best of these."""
+    `optimizer`: whose the moments are; `stretch`: by which the run is longer than its settings, for its gradients' noise; `measured`: on fixed samples, in order.
+    `vectors`, `moments`, `best`, `began_as` and `recipe`: as in `Learned`, of the embedding whose file this state goes with;
+    `others`: by name, of those that learned in the same run."""
 
     step: int
     samples: int
@@ -65,12 +79,23 @@ class RunState:
     token_tables: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "adamw"
+    stretch: float = 1.0
     measured: Sequence[Measurement] = ()
     best: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    others: Mapping[str, Learned] = field(default_factory=dict)
+
+    def learned(self, name: str) -> dict[str, Learned]:
+        """Of every embedding by name; `name` is that of the one whose file this state goes with, which is the first."""
+        return {name: Learned(self.vectors, self.moments, self.best, self.began_as, self.recipe), **self.others}
+
+    def holding(self, learned: Mapping[str, Learned], name: str) -> RunState:
+        """This state with `learned`, to go with the file of embedding `name`."""
+        others = {other: one for other, one in learned.items() if other != name}
+        return replace(self, **vars(learned[name]), others=others)
 
 
 _RECORD = ("step", "samples", "seed", "run", "began_as", "fingerprint", "model_hash", "folder", "recipe")
-_SINCE = ("model_name", "token_tables", "settings", "optimizer", "measured")
+_SINCE = ("model_name", "token_tables", "settings", "optimizer", "measured", "others", "stretch")
 """Of the record, what older files do not have."""
 
 
@@ -80,14 +105,23 @@ def state_path(embedding: Path) -> Path:
 
 
 def save_state(path: Path, state: RunState) -> None:
-    tensors = {f"vectors.{name}": value.contiguous() for name, value in state.vectors.items()}
-    tensors |= {f"best.{name}": value.contiguous() for name, value in state.best.items()}
-    for name, moments in state.moments.items():
-        tensors |= {f"moments.{name}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
+    own, *others = state.learned("").values()
+    tensors = _tensors(own)
+    for number, other in enumerate(others):
+        tensors |= {f"others.{number}.{key}": value for key, value in _tensors(other).items()}
     record = {"format": _FORMAT, "moments_format": OPTIMIZERS[state.optimizer].format}
     record |= {name: getattr(state, name) for name in (*_RECORD, *_SINCE)}
     record["measured"] = [[one.step, one.loss, one.score] for one in state.measured]
+    record["others"] = [[name, other.began_as, other.recipe] for name, other in state.others.items()]
     write_atomically(path, save(tensors, {_KEY: json.dumps(record)}))
+
+
+def _tensors(learned: Learned) -> dict[str, torch.Tensor]:
+    tensors = {f"vectors.{name}": value.contiguous() for name, value in learned.vectors.items()}
+    tensors |= {f"best.{name}": value.contiguous() for name, value in learned.best.items()}
+    for name, moments in learned.moments.items():
+        tensors |= {f"moments.{name}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
+    return tensors
 
 
 def load_state(path: Path) -> RunState:
@@ -95,21 +129,26 @@ def load_state(path: Path) -> RunState:
     try:
         stored, metadata = read_safetensors(path)
         record = _read_record(metadata.get(_KEY))
-        vectors, best, moments = _read_tensors(stored, record.get("optimizer", "adamw"))
+        others, optimizer, rest = {}, record.get("optimizer", "adamw"), dict(stored)
+        for number, (name, began_as, recipe) in enumerate(record.pop("others", [])):
+            begin = f"others.{number}."
+            own = {key.removeprefix(begin): rest.pop(key) for key in stored if key.startswith(begin)}
+            others[name] = Learned(*_read_tensors(own, optimizer), began_as, recipe)
+        vectors, moments, best = _read_tensors(rest, optimizer)
     except (InvalidEmbedding, ValueError, OSError) as error:
         reason = error.message if isinstance(error, InvalidEmbedding) else str(error)
         reason = (error.strerror or reason) if isinstance(error, OSError) else reason
         raise InvalidEmbedding(
             f"This is no state of a training run ({reason.rstrip('.')}).", "Resume from another copy.", str(path)
         ) from error
-    return RunState(vectors=vectors, moments=moments, best=best, **record)
+    return RunState(vectors=vectors, moments=moments, best=best, others=others, **record)
 
 
 _KINDS: dict[str, type] = dict.fromkeys(
     ("run", "began_as", "fingerprint", "model_hash", "folder", "model_name", "optimizer"), str
 )
 _KINDS |= (
-    {"measured": list}
+    {"measured": list, "others": list, "stretch": float}
     | dict.fromkeys(("step", "samples", "seed"), int)
     | dict.fromkeys(("recipe", "token_tables", "settings"), dict)
 )
@@ -134,8 +173,13 @@ def _read_record(text: str | None) -> dict[str, Any]:
     for name, value in record.items():
         if type(value) is not _KINDS[name] or (isinstance(value, int) and not 0 <= value <= LARGEST_SEED):
             raise ValueError(f"its {name} is {str(value)[:50]!r}")
+    if not 1 <= record.get("stretch", 1.0) <= 100:
+        raise ValueError(f"its stretch is {record['stretch']!r}")
     if not all(isinstance(digest, str) for digest in record.get("token_tables", {}).values()):
         raise ValueError("its token_tables hold what is no digest")
+    for one in record.get("others", []):
+        if not isinstance(one, list) or [type(value) for value in one] != [str, str, dict]:
+            raise ValueError(f"one of its other embeddings is {str(one)[:50]!r}")
     if "measured" in record:
         record["measured"] = [_read_measurement(one) for one in record["measured"]]
     return record
@@ -151,8 +195,8 @@ def _read_measurement(one: Any) -> Measurement:
 
 def _read_tensors(
     stored: Mapping[str, StoredTensor], optimizer: str
-) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
-    """(vectors, the best ones or none, moments). Shapes are looked at before a number is read. Raises ValueError, or InvalidEmbedding."""
+) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+    """(vectors, moments, the best vectors or none). Shapes are looked at before a number is read. Raises ValueError, or InvalidEmbedding."""
     shapes = {key.removeprefix("vectors."): one.shape for key, one in stored.items() if key.startswith("vectors.")}
     names = sorted(shapes)
     if not names or not all(
@@ -185,7 +229,7 @@ def _read_tensors(
     sound &= all(_is_sound(one, name in kind.positive) for state in states.values() for name, one in state.items())
     if not sound:
         raise ValueError("some of its numbers cannot come of a training")
-    return vectors, kept, states
+    return vectors, states, kept
 
 
 def _is_sound(tensor: torch.Tensor, positive: bool = False) -> bool:

@@ -5,7 +5,7 @@
     predict   micro-batch by micro-batch, forward and back, down to that conditioning: there the gradients add up
     go back   the prompts encoded once more, with a graph, and through it from the summed gradient -> the vectors' gradient
     context   where it is on, the gradient of context regularisation is added (`context.py`)
-    step      clip, the optimizer's step (`optimizer.py`), the cap on the rows' length
+    step      clip, the optimizer's step (`optimizer.py`), the cap on the rows' length; for each embedding of the run by itself
 
 The graph is split at the conditioning because the text encoder's part of it is the same for every micro-batch: the number of
 micro-batches changes memory and speed, not the result. No graph of the text encoder is there while the UNet computes: its
@@ -23,17 +23,17 @@ import torch
 from lib_ti.chance import generator
 from lib_ti.config.train import LossPart, OptimizerPart
 from lib_ti.errors import TrainingFailed
-from lib_ti.host import Conditioning, PictureSize, PredictionType, TrainingSession
+from lib_ti.host import Conditioning, PictureSize, PredictionType, TrainingSession, Vectors
 from lib_ti.training.context import Context, unlikeness
 from lib_ti.training.optimizer import OPTIMIZERS, cap_rows, rate_of_numbers, step_state
-from lib_ti.training.state import Moments, RunState
+from lib_ti.training.state import Learned, Moments, RunState
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of an update. `latents`, `noise`: [C, h, w] float32; `mask`: [1, h, w] or None; `timestep`: 0 .. 999.
-
-    `prior` tells that it is one of the class, which counts by the prior weight, and not among the update's pictures."""
+    """One picture of an update. `latents`, `noise`: [C, h, w] float32; `mask`: [1, h, w] or None; `timestep`: 0 .. 999; `negative`:
+    the negative prompt of a pair, else None; `prior`: that it is one of the class, which counts by the prior weight, and not among
+    the update's pictures."""
 
     prompt: str
     size: PictureSize
@@ -41,7 +41,12 @@ class Sample:
     noise: torch.Tensor
     timestep: int
     mask: torch.Tensor | None = None
+    negative: str | None = None
     prior: bool = False
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return (self.prompt,) if self.negative is None else (self.prompt, self.negative)
 
 
 def take_update(
@@ -74,20 +79,19 @@ def take_update(
 
 def accumulate_gradient(
     session: TrainingSession,
-    vectors: Mapping[str, torch.Tensor],
+    vectors: Vectors,
     samples: Sequence[Sample],
     micro_batch: int,
     loss: LossPart,
 ) -> torch.Tensor:
-    """Add the gradient of the samples' mean loss to `vectors` ([V, D] leaves by encoder); the mean unweighted loss, a scalar.
+    """Add the gradient of the samples' mean loss to `vectors` ([V, D] leaves by name and encoder), where they stand in the samples'
+    prompts; the mean unweighted loss, a scalar.
 
     Of class pictures the sum by the prior weight is added before it is divided, by the number of all others: prior preservation
     (Ruiz et al. 2022, eq. 2), where a picture of the class goes with each. In the loss that is returned they do not count.
     """
-    # Equal prompts at equal sizes are encoded once: with one template line and no captions, that is one row for any batch.
-    keys = list(dict.fromkeys((sample.prompt, sample.size) for sample in samples))
-    row = {key: number for number, key in enumerate(keys)}
-    prompts, sizes = [prompt for prompt, _ in keys], [size for _, size in keys]
+    row = prompt_rows(samples)
+    prompts, sizes = [prompt for prompt, _ in row], [size for _, size in row]
     with torch.no_grad():
         conditioning = session.encode_prompts(prompts, vectors, sizes)
     count = own_count(samples)
@@ -99,8 +103,7 @@ def accumulate_gradient(
         leaves = {key: tensor.detach().float().requires_grad_() for key, tensor in conditioning.tensors.items()}
         total = torch.zeros((), device=session.device)
         for batch in group_by_shape(samples, micro_batch):
-            rows = torch.tensor([row[sample.prompt, sample.size] for sample in batch], device=session.device)
-            read = Conditioning({key: leaf[rows] for key, leaf in leaves.items()})
+            read = conditioning_of(batch, leaves, row)
             squared_error, weight = batch_error(session, batch, read, loss)
             # A sum, not a mean: the last micro-batch may be smaller, and each picture is to count the same.
             (squared_error * weight).sum().mul(scale).backward()  # type: ignore[no-untyped-call]
@@ -119,15 +122,16 @@ def own_count(samples: Sequence[Sample]) -> int:
 
 
 def add_context_gradient(
-    session: TrainingSession, vectors: Mapping[str, torch.Tensor], context: Context, step: int, size: PictureSize
+    session: TrainingSession, vectors: Vectors, context: Context, step: int, size: PictureSize
 ) -> None:
     """Add to `vectors` the weighted gradient of `unlikeness` for the prompts of the update after `step` updates."""
     prompts = context.draw(step)
     texts, sizes = [prompt.text for prompt in prompts], [size] * len(prompts)
     with torch.no_grad():
         # On the vectors' own device, wherever the plain words' came from.
-        plain = {name: value.to(vectors[name].device) for name, value in context.then.items()}
-        then = session.encode_prompts(texts, plain, sizes).tensors
+        own = vectors[context.name]
+        plain = {encoder: value.to(own[encoder].device) for encoder, value in context.then.items()}
+        then = session.encode_prompts(texts, {**vectors, context.name: plain}, sizes).tensors
     conditioning = session.encode_prompts(texts, vectors, sizes)
     leaves = {key: tensor.detach().float().requires_grad_() for key, tensor in conditioning.tensors.items()}
     loss = unlikeness(leaves, then, prompts)
@@ -148,22 +152,42 @@ class Losses:
 @torch.no_grad()
 def losses_of(
     session: TrainingSession,
-    vectors: Mapping[str, torch.Tensor],
+    vectors: Vectors,
     samples: Sequence[Sample],
     micro_batch: int,
     loss: LossPart,
 ) -> Losses:
-    """Of the model's predictions with `vectors` [V, D] by encoder; no gradient is taken."""
-    keys = list(dict.fromkeys((sample.prompt, sample.size) for sample in samples))
-    row = {key: number for number, key in enumerate(keys)}
-    conditioning = session.encode_prompts([prompt for prompt, _ in keys], vectors, [size for _, size in keys])
+    """Of the model's predictions with `vectors` [V, D] by name and encoder; no gradient is taken."""
+    row = prompt_rows(samples)
+    conditioning = session.encode_prompts([prompt for prompt, _ in row], vectors, [size for _, size in row])
     total = weighted = torch.zeros((), device=session.device)
     for batch in group_by_shape(samples, micro_batch):
-        rows = torch.tensor([row[sample.prompt, sample.size] for sample in batch], device=session.device)
-        read = Conditioning({key: tensor[rows] for key, tensor in conditioning.tensors.items()})
+        read = conditioning_of(batch, conditioning.tensors, row)
         squared_error, weight = batch_error(session, batch, read, loss)
         total, weighted = total + squared_error.sum(), weighted + (squared_error * weight).sum()
     return Losses(total / len(samples), weighted / len(samples))
+
+
+Row = Mapping[tuple[str, PictureSize], int]
+"""Which row of the conditioning a prompt is, at a size."""
+
+
+def prompt_rows(samples: Sequence[Sample]) -> Row:
+    """Equal prompts at equal sizes are encoded once: with one template line and no captions, that is one row for any batch."""
+    keys = dict.fromkeys((prompt, sample.size) for sample in samples for prompt in sample.prompts)
+    return {key: number for number, key in enumerate(keys)}
+
+
+def conditioning_of(batch: Sequence[Sample], tensors: Mapping[str, torch.Tensor], row: Row) -> Conditioning:
+    """Of each sample's prompt; of pairs, then of each negative prompt."""
+    keys = [
+        (prompt, sample.size)
+        for prompts in zip(*(s.prompts for s in batch), strict=True)
+        for prompt, sample in zip(prompts, batch, strict=True)
+    ]
+    device = next(iter(tensors.values())).device
+    rows = torch.tensor([row[key] for key in keys], device=device)
+    return Conditioning({key: tensor[rows] for key, tensor in tensors.items()})
 
 
 def loss_scales(dtype: torch.dtype, samples: Sequence[Sample]) -> list[float]:
@@ -195,7 +219,13 @@ def batch_error(
     noise = torch.stack([sample.noise for sample in batch]).to(device)
     timesteps = torch.tensor([sample.timestep for sample in batch])
     alpha = session.alphas_cumprod[timesteps].to(device)
-    model_pred = session.predict(add_noise(latents, noise, alpha), timesteps.to(device), conditioning)
+    noisy, timesteps = add_noise(latents, noise, alpha), timesteps.to(device)
+    if batch[0].negative is None:
+        model_pred = session.predict(noisy, timesteps, conditioning)
+    else:  # as in the making of a picture (Ho & Salimans 2022), and in DreamArtist (Dong et al. 2022, eq. 4)
+        both = session.predict(noisy.repeat(2, 1, 1, 1), timesteps.repeat(2), conditioning)
+        positive, negative = both.chunk(2)
+        model_pred = negative + loss.guidance * (positive - negative)
     # In float32, whatever the UNet computes in: the square of a small error is nothing in float16.
     kind = session.prediction_type if loss.prediction == "auto" else cast(PredictionType, loss.prediction)
     error = (model_pred.float() - prediction_target(latents, noise, alpha, kind)).square()
@@ -208,9 +238,7 @@ def batch_error(
     return error.mean((1, 2, 3)), weight
 
 
-def _through_text_encoder(
-    conditioning: Conditioning, gradients: Mapping[str, torch.Tensor], vectors: Mapping[str, torch.Tensor]
-) -> None:
+def _through_text_encoder(conditioning: Conditioning, gradients: Mapping[str, torch.Tensor], vectors: Vectors) -> None:
     """Add to `vectors` what `gradients`, by the conditioning's keys, come to at them."""
     parts = [
         (conditioning.tensors[key], part) for key, part in gradients.items() if conditioning.tensors[key].requires_grad
@@ -220,7 +248,7 @@ def _through_text_encoder(
     peak = torch.stack([part.abs().max() for _, part in parts]).max()
     scale = peak.clamp(min=1e-30).log2().ceil().exp2()
     # `grad`, not `backward`: nothing but the vectors gets a gradient, whatever else in the host's model asks for one.
-    learning = [vector for vector in vectors.values() if vector.requires_grad]
+    learning = [vector for one in vectors.values() for vector in one.values() if vector.requires_grad]
     found = torch.autograd.grad(
         outputs, learning, [(part / scale).to(output.dtype) for output, part in parts], allow_unused=True
     )
@@ -293,54 +321,44 @@ def loss_weight(alpha: torch.Tensor, prediction_type: PredictionType, loss: Loss
 
 
 class Trainee:
-    """What a run changes: the vectors, and the optimizers that move them, one for each encoder that learns.
+    """What a run changes: its embeddings, each with vectors and optimizers of its own. `step` counts updates over all runs.
 
-    `vectors`: leaf tensors [V, D] float32 by encoder; those that learn ask for a gradient. `words`: the length of words by
-    encoder, to which relative rates and the cap refer. `step` counts updates over all runs.
+    `name` is that of the first embedding, whose vectors are the state's own; `words`: the length of words by encoder, to which
+    relative rates and the cap refer.
     """
 
-    def __init__(self, state: RunState, optim: OptimizerPart, device: torch.device, words: Mapping[str, float]) -> None:
+    def __init__(
+        self, state: RunState, optim: OptimizerPart, device: torch.device, words: Mapping[str, float], name: str
+    ) -> None:
         self.step = state.step
         self.samples = state.samples
-        self.optim, self.words = optim, words
-        self.vectors = {
-            name: value.to(device).clone().requires_grad_(optim.encoders in ("all", name))
-            for name, value in state.vectors.items()
+        self.words = words
+        goes_on = state.optimizer == optim.name
+        self.embeddings = {
+            name: Learner(learned, optim, device, words, goes_on) for name, learned in state.learned(name).items()
         }
-        self._start_optimizers(state.moments if state.optimizer == optim.name else {})
 
-    def _start_optimizers(self, moments: Moments) -> None:
-        build = OPTIMIZERS[self.optim.name].build
-        self._optimizers = {
-            name: build(vector, self.optim, moments.get(name, {}))
-            for name, vector in self.vectors.items()
-            if vector.requires_grad
-        }
+    @property
+    def vectors(self) -> dict[str, dict[str, torch.Tensor]]:
+        """[V, D] leaves by name and encoder; those that learn ask for a gradient."""
+        return {name: learner.vectors for name, learner in self.embeddings.items()}
 
     def zero_gradient(self) -> None:
-        for vector in self.vectors.values():
+        for _, vector in self._each():
             vector.grad = None
 
     def step_by(self, rate: float, relative: bool, clip_limit: float, images: int) -> None:
         """Clip the (unscaled) gradient, take one step, and cap the rows' length; `images` went into it. `rate` is the schedule's.
+        An embedding that no prompt of the update held stays as it is.
 
         Raises TrainingFailed, with vectors and optimizers as they were, where one of their numbers would not be finite.
         """
-        for name in self._optimizers:
-            if self.optim.clip == "value":
-                torch.nn.utils.clip_grad_value_([self.vectors[name]], clip_limit)
-            elif self.optim.clip == "norm":
-                torch.nn.utils.clip_grad_norm_([self.vectors[name]], clip_limit)
-        vectors = {name: vector.detach().clone() for name, vector in self.vectors.items()}
-        moments = {name: {key: value.clone() for key, value in one.items()} for name, one in self.moments().items()}
-        for name, optimizer in self._optimizers.items():
-            vector, words = self.vectors[name], self.words[name]
-            step = rate_of_numbers(rate, relative, words, vector.shape[1])
-            optimizer.step(min(step, 1e30))  # nothing comes of more either, but torch raises an error of its own
-            if self.optim.length == "cap":
-                cap_rows(vector, self.optim.cap * words)
-        if not self._is_finite():
-            self._put_back(vectors, moments)
+        before = {name: learner.copy() for name, learner in self.embeddings.items()}
+        for learner in self.embeddings.values():
+            learner.step_by(rate, relative, clip_limit)
+        if not all(learner.is_finite() for learner in self.embeddings.values()):
+            for name, learner in self.embeddings.items():
+                learner.put_back(before[name])
             raise TrainingFailed(
                 f"The update {self.step + 1} would have made vectors that are no numbers (learning rate {rate:g}): it was undone.",
                 "The vectors before it are saved. Try a far lower learning rate, and an AdamW epsilon of 1e-8.",
@@ -348,22 +366,9 @@ class Trainee:
         self.step += 1
         self.samples += images
 
-    def _is_finite(self) -> bool:
-        moments = [tensor for one in self.moments().values() for tensor in one.values()]
-        lengths = [
-            vector.detach().norm(dim=1) for vector in self.vectors.values()
-        ]  # a row may be too long for numbers too
-        return all(bool(tensor.isfinite().all()) for tensor in (*lengths, *moments))
-
-    def _put_back(self, vectors: Mapping[str, torch.Tensor], moments: Moments) -> None:
-        with torch.no_grad():
-            for name, vector in self.vectors.items():
-                vector.copy_(vectors[name])
-        self._start_optimizers({name: one for name, one in moments.items() if one})
-
     def check_finite(self, loss: float) -> None:
         """Raise TrainingFailed, before anything has changed, when the update would spoil the vectors."""
-        spoiled = [name for name, vector in self.vectors.items() if not bool(torch.isfinite(_gradient(vector)).all())]
+        spoiled = [name for name, vector in self._each() if not bool(torch.isfinite(_gradient(vector)).all())]
         if loss != loss or abs(loss) == float("inf"):
             raise TrainingFailed(
                 f"The loss became {loss} at update {self.step + 1}.",
@@ -377,8 +382,84 @@ class Trainee:
             )
 
     def norms(self) -> dict[str, float]:
-        """Mean L2 length of the rows, by encoder."""
-        return {name: float(vector.detach().norm(dim=1).mean()) for name, vector in self.vectors.items()}
+        """Mean L2 length of the rows, by encoder; of several embeddings, by name and encoder ("my-cat clip_l")."""
+        return {what: float(vector.detach().norm(dim=1).mean()) for what, vector in self._each()}
+
+    def words_of(self, what: str) -> float:
+        """The length of words beside one of `norms`."""
+        return self.words[what.split()[-1]]
+
+    def _each(self) -> list[tuple[str, torch.Tensor]]:
+        several = len(self.embeddings) > 1
+        return [
+            (f"{name} {encoder}" if several else encoder, vector)
+            for name, learner in self.embeddings.items()
+            for encoder, vector in learner.vectors.items()
+        ]
+
+
+class Learner:
+    """One embedding in training: the vectors, and the optimizers that move them, one for each encoder that learns.
+
+    `vectors`: leaf tensors [V, D] float32 by encoder. `goes_on` tells that the moments are those of this optimizer.
+    """
+
+    def __init__(
+        self,
+        learned: Learned,
+        optim: OptimizerPart,
+        device: torch.device,
+        words: Mapping[str, float],
+        goes_on: bool = True,
+    ) -> None:
+        self.optim, self.words = optim, words
+        self.vectors = {
+            name: value.to(device).clone().requires_grad_(optim.encoders in ("all", name))
+            for name, value in learned.vectors.items()
+        }
+        self._start_optimizers(learned.moments if goes_on else {})
+
+    def _start_optimizers(self, moments: Moments) -> None:
+        build = OPTIMIZERS[self.optim.name].build
+        self._optimizers = {
+            name: build(vector, self.optim, moments.get(name, {}))
+            for name, vector in self.vectors.items()
+            if vector.requires_grad
+        }
+
+    def step_by(self, rate: float, relative: bool, clip_limit: float) -> None:
+        """Clip the gradient, take a step at the schedule's `rate`, and cap the rows' length."""
+        for name, optimizer in self._optimizers.items():
+            vector, words = self.vectors[name], self.words[name]
+            if vector.grad is None:
+                continue
+            if self.optim.clip == "value":
+                torch.nn.utils.clip_grad_value_([vector], clip_limit)
+            elif self.optim.clip == "norm":
+                torch.nn.utils.clip_grad_norm_([vector], clip_limit)
+            step = rate_of_numbers(rate, relative, words, vector.shape[1])
+            optimizer.step(min(step, 1e30))  # nothing comes of more either, but torch raises an error of its own
+            if self.optim.length == "cap":
+                cap_rows(vector, self.optim.cap * words)
+
+    def is_finite(self) -> bool:
+        moments = [tensor for one in self.moments().values() for tensor in one.values()]
+        lengths = [
+            vector.detach().norm(dim=1) for vector in self.vectors.values()
+        ]  # a row may be too long for numbers too
+        return all(bool(tensor.isfinite().all()) for tensor in (*lengths, *moments))
+
+    def copy(self) -> Learned:
+        """Of vectors and moments, where they are."""
+        vectors = {name: vector.detach().clone() for name, vector in self.vectors.items()}
+        moments = {name: {key: value.clone() for key, value in one.items()} for name, one in self.moments().items()}
+        return Learned(vectors, moments)
+
+    @torch.no_grad()
+    def put_back(self, copy: Learned) -> None:
+        for name, vector in self.vectors.items():
+            vector.copy_(copy.vectors[name])
+        self._start_optimizers({name: one for name, one in copy.moments.items() if one})
 
     def moments(self) -> Moments:
         """The state of each encoder's optimizer: the tensors themselves."""

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from lib_ti.config.lines import EMBEDDINGS
 from lib_ti.config.train import TrainConfig
 from lib_ti.embedding.name import HOST_SUFFIXES, check_name
 from lib_ti.embedding.vocabulary import word_lengths
-from lib_ti.errors import Fault, HostError, InvalidConfig, TIError, collected
+from lib_ti.errors import Fault, HostError, InvalidConfig, TIError, collected, raise_together
 from lib_ti.host import Host, ImageRequest, MemoryTeller, ModelInfo, SessionRequest
 from lib_ti.library.result import other_files
 from lib_ti.training.context import find_context
 from lib_ti.training.lock import validate_unlocked
 from lib_ti.training.optimizer import rate_of_numbers
-from lib_ti.training.start import embedding_path, log_path
+from lib_ti.training.start import embedding_path, embedding_paths, log_path
 
 Check = Callable[[Host, ModelInfo, TrainConfig], None]
 
@@ -36,25 +37,44 @@ def validate_settings(host: Host, model: ModelInfo, config: TrainConfig) -> list
     return errors
 
 
-def _name(host: Host, model: ModelInfo, config: TrainConfig) -> None:
-    check_name(config.embedding.name)
+def _names(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    errors: list[TIError] = []
+    for where, name in _named(config):
+        with collected(errors):
+            check_name(name, where)
+    raise_together(errors)
+
+
+def _named(config: TrainConfig) -> list[tuple[str, str]]:
+    """(the setting that it comes of, the name) of every embedding."""
+    first, *others = (one.name for one in config.embedding.embeddings())
+    where = EMBEDDINGS.where if config.embedding.more else "embedding.name"
+    return [("embedding.name", first), *((where, name) for name in others)]
 
 
 def _namesakes(host: Host, model: ModelInfo, config: TrainConfig) -> None:
     """My-Cat is to the model what my-cat is: the one would hide the other, in training and in prompts."""
-    name, ids = config.embedding.name, host.tokenize(config.embedding.name)
-    for file in other_files(embedding_path(host, config), host.embeddings_folder()):
-        same = file.stem != name and file.suffix.lower() in HOST_SUFFIXES and host.tokenize(file.stem) == ids
-        if same and not file.stem.lower().endswith(".preview"):
-            hint = f"write {file.stem} to go on with that one, or take another name"
-            raise _fault("embedding.name", f"{file.name} exists, whose name is the same word to the model", hint)
+    faults: list[Fault] = []
+    known: dict[tuple[int, ...], str] = {}
+    for where, name in _named(config):
+        ids = tuple(host.tokenize(name))
+        if ids in known:
+            faults.append(Fault(where, f"{name} is the same word to the model as {known[ids]}", "take another name"))
+        known[ids] = name
+        for file in other_files(embedding_path(host, config, name), host.embeddings_folder()):
+            same = file.stem != name and file.suffix.lower() in HOST_SUFFIXES and tuple(host.tokenize(file.stem)) == ids
+            if same and not file.stem.lower().endswith(".preview"):
+                hint = f"write {file.stem} to go on with that one, or take another name"
+                faults.append(Fault(where, f"{file.name} exists, whose name is the same word to the model", hint))
+    if faults:
+        raise InvalidConfig(faults)
 
 
 def _form(host: Host, model: ModelInfo, config: TrainConfig) -> None:
-    path = embedding_path(host, config)
-    if path.suffix == ".pt" and len(model.encoders) > 1:
-        hint = f"{path.name} exists: take another name" if path.is_file() else "take safetensors"
-        raise _fault("save.format", f"{model.family} has no .pt form", hint)
+    for path in embedding_paths(host, config).values():
+        if path.suffix == ".pt" and len(model.encoders) > 1:
+            hint = f"{path.name} exists: take another name" if path.is_file() else "take safetensors"
+            raise _fault("save.format", f"{model.family} has no .pt form", hint)
 
 
 def _folders(host: Host, model: ModelInfo, config: TrainConfig) -> None:
@@ -70,7 +90,8 @@ def _folders(host: Host, model: ModelInfo, config: TrainConfig) -> None:
 
 
 def _in_training(host: Host, model: ModelInfo, config: TrainConfig) -> None:
-    validate_unlocked(embedding_path(host, config))
+    for path in embedding_paths(host, config).values():
+        validate_unlocked(path)
 
 
 def _preview(host: Host, model: ModelInfo, config: TrainConfig) -> None:
@@ -111,11 +132,11 @@ def _context(host: Host, model: ModelInfo, config: TrainConfig) -> None:
 
 def _session(host: Host, model: ModelInfo, config: TrainConfig) -> None:
     """Device, precision, LoRAs, and whether a gradient can be taken in this model at all."""
-    host.validate_session(session_request(config, config.embedding.vectors))
+    host.validate_session(session_request(config, {one.name: one.vectors for one in config.embedding.embeddings()}))
 
 
 CHECKS: tuple[Check, ...] = (
-    _name,
+    _names,
     _namesakes,
     _form,
     _folders,
@@ -128,10 +149,13 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def session_request(config: TrainConfig, rows: int, given_up: Callable[[], bool] = lambda: False) -> SessionRequest:
-    """What a run of `config` asks of the host, for an embedding of `rows` vectors."""
-    run = config.run
-    return SessionRequest(config.embedding.name, rows, run.clip_skip, run.checkpointing, run.networks, given_up)
+def session_request(
+    config: TrainConfig, rows: Mapping[str, int], given_up: Callable[[], bool] = lambda: False
+) -> SessionRequest:
+    """What a run of `config` asks of the host, for embeddings of `rows` vectors, by name."""
+    run, name = config.run, config.embedding.name
+    others = {other: count for other, count in rows.items() if other != name}
+    return SessionRequest(name, rows[name], run.clip_skip, run.checkpointing, run.networks, given_up, others)
 
 
 def write_obstacle(folder: Path) -> str:
@@ -184,6 +208,7 @@ def memory_needed(host: Host, config: TrainConfig, size: tuple[int, int], cell: 
     """In words, for pictures of `size` (width, height) in pixels, of which `cell` make a latent cell; and a warning where it is
     more than there is. Nothing where the host does not tell."""
     at_once = min(config.optim.micro_batch or config.optim.batch_size, config.images_per_update)
+    at_once *= 2 if config.embedding.negative == "pair" else 1  # each picture by both prompts
     shape = (at_once, 4, size[1] // cell, size[0] // cell)
     found = host.update_memory(shape, config.run.checkpointing) if isinstance(host, MemoryTeller) else None
     if not found:

@@ -168,9 +168,9 @@ class Ruler:
                 batch = FixedBatch(session, self.batch())
                 for embedding in embeddings:
                     if embedding.rows == vectors:
-                        found.append(batch.loss("a photo of a trx", embedding.vectors))
+                        found.append(batch.loss("a photo of a trx", {"trx": embedding.vectors}))
                 none = {one.name: torch.zeros(vectors, one.width) for one in self.host.model().encoders}
-                found += [batch.loss(f"a photo of a {word}", none) for word in words]
+                found += [batch.loss(f"a photo of a {word}", {"trx": none}) for word in words]
         return found
 
     def right(self, prompt: str, embedding: Embedding, wanted: Thing, count: int) -> float:

@@ -81,7 +81,7 @@ def our_update(model: Model, pixels: torch.Tensor, batch: int, accumulation: int
             for n in range(batch * accumulation)
         ]  # fmt: skip
         optimizer.zero_grad(set_to_none=True)
-        loss = accumulate_gradient(session, {"clip_l": vector}, samples, batch, LossPart()).item()
+        loss = accumulate_gradient(session, {NAME: {"clip_l": vector}}, samples, batch, LossPart()).item()
         optimizer.step()
         return loss
 

@@ -147,6 +147,12 @@ def values_of(config: type) -> st.SearchStrategy[dict[str, Any]]:
         options["optim.name"] = st.just("adamw")
     if "data.width" in options:  # both or none
         del options["data.width"], options["data.height"], options["loss.timestep_max"]
+        del (
+            options["data.name"],
+            options["data.more"],  # lines, which are read
+            options["embedding.more"],
+            options["embedding.negative"],
+        )  # names, which must be told apart
     return st.fixed_dictionaries(needed, optional=options)
 
 

@@ -200,3 +200,13 @@ def test_a_falling_rate_without_a_step_ends_with_the_run() -> None:
 def test_a_rate_is_written_as_it_was_given() -> None:
     assert parse_schedule("0.6r").written(0.6) == "0.6r"
     assert parse_schedule("0.005").written(0.005) == "0.005"
+
+
+@given(shaped)
+def test_a_schedule_is_written_as_it_is_read(schedule: Schedule) -> None:
+    assert parse_schedule(schedule.text) == schedule
+
+
+def test_a_stretched_schedule_has_every_stage_so_many_times_as_long() -> None:
+    schedule = parse_schedule("warmup:5, 0.6r cosine:125, 0.1r").stretched(2.5)
+    assert schedule.text == "warmup:12, 0.6r cosine:312, 0.1r"

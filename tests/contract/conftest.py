@@ -1,7 +1,7 @@
 """The hosts that the contract is held against. A host of another kind joins by a name here and a builder below."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from lib_ti.adapters.detect import webui_host
 from lib_ti.adapters.standalone.host import StandaloneHost
 from lib_ti.adapters.standalone.source import open_source
 from lib_ti.adapters.webui.model import loaded_model, loaded_networks
-from lib_ti.host import Conditioning, Host, ImageRequest, PictureSize, SessionRequest, TrainingSession
+from lib_ti.host import Conditioning, Host, ImageRequest, PictureSize, SessionRequest, TrainingSession, Vectors
 
 HOSTS = ("webui",) if "modules.sd_models" in sys.modules else ("demo", "demo-xl")
 NAME, ROWS = "zork", 2
@@ -32,10 +32,12 @@ class HostUnderTest:
         side = self.host.model().native_size
         return PictureSize(side, side, 0, 0, side, side)
 
-    def vectors(self, words: str = "red star") -> dict[str, torch.Tensor]:
-        """[2, D] by encoder, requiring grad: something the model knows."""
+    def vectors(self, words: str = "red star", name: str = NAME) -> dict[str, dict[str, torch.Tensor]]:
+        """[2, D] by name and encoder, requiring grad: something the model knows."""
         ids = self.host.tokenize(words)
-        return {e.name: self.host.token_vectors(ids, e.name).requires_grad_() for e in self.host.model().encoders}
+        return {
+            name: {e.name: self.host.token_vectors(ids, e.name).requires_grad_() for e in self.host.model().encoders}
+        }
 
     def latents(self, batch: int, seed: int = 0) -> torch.Tensor:
         """Noisy latents of a small picture, the same in every call."""
@@ -50,7 +52,7 @@ class HostUnderTest:
 def go_back(
     session: TrainingSession,
     prompts: Sequence[str],
-    vectors: Mapping[str, Tensor],
+    vectors: Vectors,
     sizes: Sequence[PictureSize],
     loss: Callable[[Conditioning], Tensor],
 ) -> None:

@@ -28,13 +28,13 @@ def test_gradient_agrees_with_finite_differences(under_test: HostUnderTest, chec
             return (session.predict(noisy, timesteps, conditioning) * weights).double().sum()
 
         def loss(vectors: Mapping[str, Tensor]) -> Tensor:
-            return error(session.encode_prompts(PROMPTS, vectors, sizes))
+            return error(session.encode_prompts(PROMPTS, {NAME: vectors}, sizes))
 
         go_back(session, PROMPTS, vectors, sizes, error)
-        for name, vector in vectors.items():
+        for name, vector in vectors[NAME].items():
             assert vector.grad is not None
             for direction in (vector.grad / vector.grad.norm(), _random_direction(vector)):
-                slope = _slope(loss, vectors, name, direction)
+                slope = _slope(loss, vectors[NAME], name, direction)
                 exact = (vector.grad * direction).sum().item()
                 assert slope == pytest.approx(exact, rel=0.02, abs=0.005 * vector.grad.norm().item()), name
 
@@ -129,7 +129,7 @@ def _gradient(under_test: HostUnderTest, session: TrainingSession, micro_batch: 
         Sample(*row, timestep) for *row, timestep in zip(PROMPTS, [size] * 2, latents, noise, [150, 600], strict=True)
     ]
     accumulate_gradient(session, vectors, samples, micro_batch, LossPart())
-    return {name: vector.grad for name, vector in vectors.items() if vector.grad is not None}
+    return {name: vector.grad for name, vector in vectors[NAME].items() if vector.grad is not None}
 
 
 def _random_direction(vector: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ def test_generate_knows_the_embeddings_of_the_folder(under_test: HostUnderTest, 
     path = host.embeddings_folder() / "qrst.safetensors"
     try:
         for words in ("red star", "blue circle"):  # the second replaces the first: nothing old may be remembered
-            save_embedding(Embedding("qrst", under_test.vectors(words)), path, overwrite=True)
+            save_embedding(Embedding("qrst", under_test.vectors(words)[NAME]), path, overwrite=True)
             host.refresh_embeddings()
             spelled = _pixels(host.generate(under_test.request(f"a photo of a {words}")))
             assert np.abs(_pixels(host.generate(request)) - spelled).max() <= 1

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib_ti.host import Conditioning, TrainingSession
+from lib_ti.host import Conditioning, SessionRequest, TrainingSession
 from tests.contract.conftest import NAME, ROWS, HostUnderTest, go_back
 
 
@@ -21,7 +21,7 @@ from tests.contract.conftest import NAME, ROWS, HostUnderTest, go_back
 def test_placeholder_rows_are_counted_where_the_encoder_sees_them(
     session: TrainingSession, prompt: str, rows: int
 ) -> None:
-    assert session.placeholder_rows(prompt) == rows
+    assert session.placeholder_rows(prompt) == {NAME: rows}
 
 
 def test_every_tensor_has_a_row_for_each_prompt(under_test: HostUnderTest, session: TrainingSession) -> None:
@@ -76,7 +76,7 @@ def test_weights_gather_no_gradient(under_test: HostUnderTest, session: Training
         [under_test.size()],
         lambda read: session.predict(under_test.latents(1), torch.tensor([500]), read).square().mean(),
     )
-    assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors.values())
+    assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors[NAME].values())
     weights = [weight for module in under_test.modules() for weight in module.parameters()]
     assert not any(weight.requires_grad or weight.grad is not None for weight in weights)
 
@@ -120,3 +120,28 @@ def test_the_session_knows_its_model(under_test: HostUnderTest, session: Trainin
 def _encode(under_test: HostUnderTest, session: TrainingSession, prompts: list[str]) -> Conditioning:
     with torch.no_grad():
         return session.encode_prompts(prompts, under_test.vectors(), [under_test.size()] * len(prompts))
+
+
+def test_several_names_stand_for_their_own_vectors_each(under_test: HostUnderTest) -> None:
+    """Also where one name begins with the other, as those of a pair do."""
+    other, size = f"{NAME}-neg", [under_test.size()]
+    vectors = {**under_test.vectors("red star"), **under_test.vectors("blue cat box", other)}
+    prompt = f"a {NAME} beside a ({other}:1.2)"
+    with under_test.host.training_session(SessionRequest(NAME, ROWS, others={other: 3})) as session:
+        assert session.placeholder_rows(prompt) == {NAME: ROWS, other: 3}
+        assert session.placeholder_rows(f"a {other}") == {NAME: 0, other: 3}
+        named = session.encode_prompts([prompt], vectors, size)
+        spelled = session.encode_prompts(["a red star beside a (blue cat box:1.2)"], vectors, size)
+        for key, tensor in spelled.tensors.items():
+            torch.testing.assert_close(named.tensors[key], tensor)
+        go_back(session, [f"a {NAME}"], vectors, size, lambda read: _sum(under_test, session, read))
+        assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors[NAME].values())
+        assert all(vector.grad is None or not vector.grad.any() for vector in vectors[other].values())
+        go_back(session, [prompt], vectors, size, lambda read: _sum(under_test, session, read))
+        assert all(vector.grad is not None and vector.grad.abs().sum() > 0 for vector in vectors[other].values())
+    asked = under_test.host.placeholder_rows([prompt], SessionRequest(NAME, ROWS, others={other: 3}))
+    assert asked == [{NAME: ROWS, other: 3}]
+
+
+def _sum(under_test: HostUnderTest, session: TrainingSession, read: Conditioning) -> torch.Tensor:
+    return session.predict(under_test.latents(1), torch.tensor([500]), read).square().mean()

@@ -12,7 +12,7 @@ from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Size, cover
 from lib_ti.dataset.dataset import Dataset, Picture, Source, buckets, sample_prompt
 from lib_ti.dataset.picture import load_picture
-from lib_ti.dataset.scan import advice, list_dataset, mentions, placeholder_faults, scan_dataset
+from lib_ti.dataset.scan import advice, called, list_dataset, placeholder_faults, scan_dataset
 from lib_ti.dataset.template import Template
 from lib_ti.errors import Fault, InvalidDataset
 
@@ -341,12 +341,12 @@ def test_no_pictures_are_no_fault_of_the_template() -> None:
     [("a foo.", True), ("foo", True), ("food", False), ("bafoo", False), ("my-foo, x", True), ("", False)],
 )
 def test_the_placeholder_must_stand_alone(prompt: str, there: bool) -> None:
-    assert mentions("foo", prompt) is there
+    assert bool(called(prompt, ["foo"])) is there
 
 
 def test_a_name_with_signs_is_taken_literally() -> None:
-    assert mentions("a.b+", "an a.b+ here")
-    assert not mentions("a.b+", "an axb here")
+    assert called("an a.b+ here", ["a.b+"])
+    assert not called("an axb here", ["a.b+"])
 
 
 def said(*pictures: Picture, line: str = "a [name], [filewords]", data: DataPart | None = None) -> tuple[str, ...]:

@@ -38,3 +38,15 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
 
 def stop_at(step: int, control: Control) -> Callable[[Event], None]:
     return lambda event: control.stop() if isinstance(event, StepDone) and event.step == step else None
+
+
+def files(host: ToyHost) -> dict[str, dict[str, torch.Tensor]]:
+    """The vectors of every embedding that lies there, by name and encoder."""
+    folder = host.embeddings_folder()
+    return {path.stem: dict(load_embedding(path).vectors) for path in folder.glob("*.safetensors")}
+
+
+def equal(one: ToyHost, two: ToyHost) -> bool:
+    """Whether both have made the same embeddings, bit for bit."""
+    a, b = files(one), files(two)
+    return a.keys() == b.keys() and all(torch.equal(a[n][e], b[n][e]) for n in a for e in a[n])

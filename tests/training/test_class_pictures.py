@@ -10,7 +10,7 @@ from PIL import Image
 from lib_ti.config.train import LossPart
 from lib_ti.control import Control
 from lib_ti.dataset.caption import mark_class
-from lib_ti.errors import InvalidDataset, faults_of
+from lib_ti.errors import InvalidConfig, InvalidDataset, faults_of
 from lib_ti.events import StepDone
 from lib_ti.host import SessionRequest
 from lib_ti.training.plan import Plan, plan_training
@@ -106,7 +106,7 @@ def test_the_gradient_is_that_of_the_pictures_and_by_the_weight_that_of_the_clas
     loss, expected, got = LossPart(prior_weight=0.3), make_vectors(session), make_vectors(session)
     wanted = joint_loss(session, expected, own, loss)
     (wanted + 0.3 * joint_loss(session, expected, other, loss)).backward()  # type: ignore[no-untyped-call]
-    told = accumulate_gradient(session, got, own + priors, micro_batch, loss)
+    told = accumulate_gradient(session, {"foo": got}, own + priors, micro_batch, loss)
     assert told.item() == pytest.approx(wanted.item(), rel=1e-5)
     for name in got:
         torch.testing.assert_close(got[name].grad, expected[name].grad)
@@ -145,3 +145,10 @@ def test_other_class_pictures_at_a_resume_are_told(tmp_path: Path, settings: Set
     (reg / "1_woman" / "1.txt").write_text("another woman")
     again = settings(data__class_folder=str(reg), embedding__resume=True, optim__steps=20)
     assert any("pictures, captions or template have changed" in text for text in plan_training(host, again).warnings)
+
+
+@pytest.mark.parametrize("more", [{"embedding__more": "bar"}, {"embedding__negative": "pair"}])
+def test_with_several_embeddings_they_are_refused(settings: Settings, reg: Path, more: dict[str, str]) -> None:
+    with pytest.raises(InvalidConfig, match="one embedding alone") as caught:
+        settings(data__class_folder=str(reg), **more)
+    assert [fault.where for fault in caught.value.faults] == ["data.class_folder"]

@@ -30,19 +30,20 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ToySessi
 
 
 def make_vectors(session: ToySession, seed: int) -> dict[str, torch.Tensor]:
+    """By encoder."""
     chance = torch.Generator().manual_seed(seed)
     return {name: torch.randn(2, width, generator=chance) for name, width in session.host.widths.items()}
 
 
 def make_context(session: ToySession, weight: float = 1.0) -> Context:
     prompts = [context_prompt(line, "foo", 2, session.host.tokenize) for line in LINES]
-    return Context(prompts, make_vectors(session, 9), weight, seed=3)
+    return Context("foo", prompts, make_vectors(session, 9), weight, seed=3)
 
 
 def loss_of(session: ToySession, vectors: Mapping[str, torch.Tensor], context: Context) -> float:
     prompts = context.draw(0)
     texts, sizes = [prompt.text for prompt in prompts], [SIZE] * len(prompts)
-    now, then = (session.encode_prompts(texts, given, sizes).tensors for given in (vectors, context.then))
+    now, then = (session.encode_prompts(texts, {"foo": given}, sizes).tensors for given in (vectors, context.then))
     found = unlikeness(now, then, prompts)
     assert found is not None
     return float(found)
@@ -69,7 +70,7 @@ def test_equal_outputs_are_alike_and_opposite_ones_are_not() -> None:
 def test_the_gradient_agrees_with_finite_differences(session: ToySession) -> None:
     context, vectors = make_context(session, weight=0.7), make_vectors(session, 2)
     leaves = {name: value.clone().requires_grad_() for name, value in vectors.items()}
-    add_context_gradient(session, leaves, context, 0, SIZE)
+    add_context_gradient(session, {"foo": leaves}, context, 0, SIZE)
     for name, vector in vectors.items():
         direction = torch.randn(vector.shape, generator=torch.Generator().manual_seed(3))
         up, down = (loss_of(session, {**vectors, name: vector + sign * 1e-2 * direction}, context) for sign in (1, -1))
@@ -83,9 +84,9 @@ def test_it_is_added_to_the_gradient_of_the_pictures_and_moves_no_encoder_that_d
 ) -> None:
     context = make_context(session)
     leaves = {name: value.requires_grad_(name == "clip_l") for name, value in make_vectors(session, 2).items()}
-    add_context_gradient(session, leaves, context, 0, SIZE)
+    add_context_gradient(session, {"foo": leaves}, context, 0, SIZE)
     once = leaves["clip_l"].grad.clone()  # type: ignore[union-attr]
-    add_context_gradient(session, leaves, context, 0, SIZE)
+    add_context_gradient(session, {"foo": leaves}, context, 0, SIZE)
     torch.testing.assert_close(leaves["clip_l"].grad, 2 * once)
     assert all(leaf.grad is None for name, leaf in leaves.items() if name != "clip_l")
 
@@ -96,27 +97,27 @@ def test_updates_bring_the_other_words_nearer_to_what_they_say_beside_the_plain_
         context = make_context(session, weight)
         optim = OptimizerPart(batch_size=2)
         state = RunState(0, 0, 3, make_vectors(session, 2))
-        trainee = Trainee(state, optim, session.device, dict.fromkeys(session.host.widths, 1.0))
+        trainee = Trainee(state, optim, session.device, dict.fromkeys(session.host.widths, 1.0), "foo")
         for _ in range(100):
             take_update(session, trainee, make_samples(2), optim, LossPart(), 0.02, False, 0.0, context)
         with torch.no_grad():
-            found[weight] = loss_of(session, trainee.vectors, context)
+            found[weight] = loss_of(session, trainee.vectors["foo"], context)
     assert found[3000.0] < 0.5 * found[0.0]
 
 
 def test_the_verdicts_measure_is_what_is_held(session: ToySession) -> None:
     vectors = make_vectors(session, 2)
-    assert likeness_of_context(session, "foo", SIZE, vectors, vectors) == pytest.approx(1)
-    other = likeness_of_context(session, "foo", SIZE, vectors, make_vectors(session, 9))
+    assert likeness_of_context(session, "foo", SIZE, {"foo": vectors}, {"foo": vectors}) == pytest.approx(1)
+    other = likeness_of_context(session, "foo", SIZE, {"foo": vectors}, {"foo": make_vectors(session, 9)})
     assert other is not None
     assert other < 0.99
 
 
 def test_each_update_draws_by_seed_and_step_alone(session: ToySession) -> None:
     prompts = [context_prompt(line, "foo", 2, session.host.tokenize) for line in PROMPTS]
-    drawn = [Context(prompts, {}, 1.0, 7).draw(step) for step in range(20)]
-    assert drawn == [Context(prompts, {}, 1.0, 7).draw(step) for step in range(20)]
-    assert drawn != [Context(prompts, {}, 1.0, 8).draw(step) for step in range(20)]
+    drawn = [Context("foo", prompts, {}, 1.0, 7).draw(step) for step in range(20)]
+    assert drawn == [Context("foo", prompts, {}, 1.0, 7).draw(step) for step in range(20)]
+    assert drawn != [Context("foo", prompts, {}, 1.0, 8).draw(step) for step in range(20)]
     assert all(len(set(one)) == EACH for one in drawn)
     assert {prompt for one in drawn for prompt in one} == set(prompts)
 
@@ -174,3 +175,10 @@ def test_an_empty_word_to_compare_with_is_a_fault_at_its_field(tmp_path: Path, s
     with pytest.raises(InvalidConfig) as caught:
         plan_training(ToyHost(tmp_path), settings(**{**ON, "data__class_word": "!?"}))
     assert [fault.where for fault in faults_of(caught.value)] == ["data.class_word"]
+
+
+@pytest.mark.parametrize("more", [{"embedding__more": "bar"}, {"embedding__negative": "pair"}])
+def test_with_several_embeddings_it_is_refused(settings: Settings, more: dict[str, str]) -> None:
+    with pytest.raises(InvalidConfig, match="one embedding alone") as caught:
+        settings(**ON, **more)
+    assert [fault.where for fault in caught.value.faults] == ["loss.context_weight"]

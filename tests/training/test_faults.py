@@ -64,7 +64,7 @@ def _huge_gradient_at(step: int) -> Callable[..., torch.Tensor]:
     def accumulate(session: Any, vectors: Any, *args: Any) -> torch.Tensor:
         loss = accumulate_gradient(session, vectors, *args)
         if next(calls) == step:
-            vectors["clip_l"].grad[0, 0] = 1e30  # a number, but its square is more than one
+            vectors["foo"]["clip_l"].grad[0, 0] = 1e30  # a number, but its square is more than one
         return loss
 
     return accumulate

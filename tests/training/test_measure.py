@@ -176,7 +176,9 @@ def test_other_words_say_the_same_beside_the_same_vectors_and_less_beside_long_o
     rows = {name: torch.ones(2, width) * 0.1 for name, width in host.widths.items()}
     with host.training_session(SessionRequest("foo", 2)) as session:
         likeness = [
-            likeness_of_context(session, "foo", SIZE, {name: v * scale for name, v in rows.items()}, rows)
+            likeness_of_context(
+                *(session, "foo", SIZE), {"foo": {name: v * scale for name, v in rows.items()}}, {"foo": rows}
+            )
             for scale in (1, 5, 200)
         ]
     assert None not in likeness

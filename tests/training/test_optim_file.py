@@ -83,7 +83,7 @@ def test_an_embedding_of_a1111_goes_on_at_its_step_with_its_momentum_and_our_rat
     path, gradients, update = host.embeddings_folder() / "foo.pt", [], Trainee.step_by
 
     def watched(self: Trainee, *rest: Any) -> None:
-        gradients.append(self.vectors["clip_l"].grad.clone())
+        gradients.append(self.vectors["foo"]["clip_l"].grad.clone())
         update(self, *rest)
 
     monkeypatch.setattr(Trainee, "step_by", watched)

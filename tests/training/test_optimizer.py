@@ -34,8 +34,8 @@ def gradients(seed: int) -> dict[str, torch.Tensor]:
 def take_steps(trainee: Trainee, first: int, last: int, rate: float, relative: bool = False) -> None:
     for n in range(first, last):
         for name, gradient in gradients(n).items():
-            if trainee.vectors[name].requires_grad:
-                trainee.vectors[name].grad = gradient
+            if trainee.vectors["foo"][name].requires_grad:
+                trainee.vectors["foo"][name].grad = gradient
         trainee.step_by(rate, relative, 0.0, 1)
 
 
@@ -45,9 +45,9 @@ def test_the_settings_name_every_optimizer_there_is() -> None:
 
 def test_normalised_is_the_formula_of_the_recipe_in_each_encoder() -> None:
     """M = beta M + (1 - beta) g / |g|; v -= p m M / (1 - beta^k); v *= min(1, m / |v|)."""
-    trainee = Trainee(START, OptimizerPart(name="normalised", length="cap"), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(name="normalised", length="cap"), CPU, WORDS, "foo")
     take_steps(trainee, 0, 6, 0.6, relative=True)
-    for name, vector in trainee.vectors.items():
+    for name, vector in trainee.vectors["foo"].items():
         m, v, momentum = WORDS[name], START.vectors[name].clone(), torch.zeros_like(START.vectors[name])
         for k in range(1, 7):
             g = gradients(k - 1)[name]
@@ -62,30 +62,30 @@ def test_normalised_learns_as_fast_from_a_faint_picture_as_from_a_strong_one(str
     """Half precision's gradients are tiny, and the noisiest timestep's are huge."""
     moved = []
     for scale in (1.0, strength):
-        trainee = Trainee(START, OptimizerPart(name="normalised"), CPU, WORDS)
+        trainee = Trainee(START, OptimizerPart(name="normalised"), CPU, WORDS, "foo")
         for name, gradient in gradients(3).items():
-            trainee.vectors[name].grad = gradient * scale
+            trainee.vectors["foo"][name].grad = gradient * scale
         trainee.step_by(0.01, False, 0.0, 1)
-        moved.append(trainee.plain_vectors())
+        moved.append(trainee.embeddings["foo"].plain_vectors())
     for name in WORDS:
         torch.testing.assert_close(moved[0][name], moved[1][name], rtol=1e-4, atol=1e-6)
 
 
 def test_rows_without_a_gradient_stay_where_they_are() -> None:
-    trainee = Trainee(START, OptimizerPart(name="normalised"), CPU, WORDS)
-    for vector in trainee.vectors.values():
+    trainee = Trainee(START, OptimizerPart(name="normalised"), CPU, WORDS, "foo")
+    for vector in trainee.vectors["foo"].values():
         vector.grad = torch.zeros_like(vector)
     trainee.step_by(0.5, False, 0.0, 1)
-    for name, vector in trainee.vectors.items():
+    for name, vector in trainee.vectors["foo"].items():
         assert torch.equal(vector.detach(), START.vectors[name])
 
 
 @pytest.mark.parametrize("name", ["adamw", "normalised"])
 def test_a_relative_rate_moves_a_row_by_that_share_of_a_word_at_first(name: str) -> None:
     """One rate for SD1, SD2 and both encoders of SDXL, whose words are of different lengths."""
-    trainee = Trainee(START, OptimizerPart(name=name), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(name=name), CPU, WORDS, "foo")
     take_steps(trainee, 0, 1, 0.3, relative=True)
-    for encoder, vector in trainee.vectors.items():
+    for encoder, vector in trainee.vectors["foo"].items():
         moved = (vector.detach() - START.vectors[encoder]).norm(dim=1)
         torch.testing.assert_close(moved, torch.full((2,), 0.3 * WORDS[encoder]), rtol=1e-4, atol=0)
 
@@ -100,12 +100,12 @@ def test_no_row_is_longer_than_the_cap_with_any_optimizer(name: str) -> None:
     longest: dict[str, list[float]] = {"free": [], "cap": []}
     for length, found in longest.items():
         optim = OptimizerPart(name=name, length=length, cap=1.5)
-        trainee = Trainee(START, optim, CPU, WORDS)
+        trainee = Trainee(START, optim, CPU, WORDS, "foo")
         for _ in range(40):
-            for vector in trainee.vectors.values():
+            for vector in trainee.vectors["foo"].values():
                 vector.grad = -torch.ones_like(vector)
             trainee.step_by(1.0 if name == "prodigy" else 0.1, False, 0.0, 1)
-        found += [float(v.detach().norm(dim=1).max()) / WORDS[n] for n, v in trainee.vectors.items()]
+        found += [float(v.detach().norm(dim=1).max()) / WORDS[n] for n, v in trainee.vectors["foo"].items()]
     assert min(longest["free"]) > 2
     assert longest["cap"] == pytest.approx([1.5, 1.5], rel=1e-4)
 
@@ -122,29 +122,34 @@ def test_interrupted_and_resumed_from_a_file_is_bit_equal(tmp_path: Path, name: 
     start = RunState(0, 0, 1, {key: value * (not zeros) for key, value in START.vectors.items()})
     optim = OptimizerPart(name=name, length="cap", weight_decay=0.01)
     rate = 1.0 if name == "prodigy" else 0.02
-    whole, half = Trainee(start, optim, CPU, WORDS), Trainee(start, optim, CPU, WORDS)
+    whole, half = Trainee(start, optim, CPU, WORDS, "foo"), Trainee(start, optim, CPU, WORDS, "foo")
     take_steps(whole, 0, 20, rate)
     take_steps(half, 0, 9, rate)
-    save_state(tmp_path / "x.state", RunState(9, 9, 1, half.plain_vectors(), half.moments(), run="r", optimizer=name))
-    resumed = Trainee(load_state(tmp_path / "x.state"), optim, CPU, WORDS)
+    save_state(
+        tmp_path / "x.state",
+        RunState(
+            9, 9, 1, half.embeddings["foo"].plain_vectors(), half.embeddings["foo"].moments(), run="r", optimizer=name
+        ),
+    )
+    resumed = Trainee(load_state(tmp_path / "x.state"), optim, CPU, WORDS, "foo")
     take_steps(resumed, 9, 20, rate)
-    for encoder, vector in whole.vectors.items():
-        assert torch.equal(vector, resumed.vectors[encoder]), encoder
+    for encoder, vector in whole.vectors["foo"].items():
+        assert torch.equal(vector, resumed.vectors["foo"][encoder]), encoder
     assert resumed.step == whole.step == 20
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_that_comes_to_no_number_is_undone_in_the_optimizer_too(name: str) -> None:
     optim = OptimizerPart(name=name)
-    trainee = Trainee(START, optim, CPU, WORDS)
+    trainee = Trainee(START, optim, CPU, WORDS, "foo")
     take_steps(trainee, 0, 3, 0.01)
-    vectors, moments = trainee.plain_vectors(), copied(trainee.moments())
-    for vector in trainee.vectors.values():
+    vectors, moments = trainee.embeddings["foo"].plain_vectors(), copied(trainee.embeddings["foo"].moments())
+    for vector in trainee.vectors["foo"].values():
         vector.grad = torch.full_like(vector, 1e30)
     with pytest.raises(TrainingFailed, match="update 4 would have made"):
         trainee.step_by(1e38, False, 0.0, 1)
-    assert all(torch.equal(vectors[n], v) for n, v in trainee.plain_vectors().items())
-    for encoder, state in trainee.moments().items():
+    assert all(torch.equal(vectors[n], v) for n, v in trainee.embeddings["foo"].plain_vectors().items())
+    for encoder, state in trainee.embeddings["foo"].moments().items():
         assert all(torch.equal(moments[encoder][key], value) for key, value in state.items())
 
 
@@ -154,20 +159,22 @@ def copied(moments: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[str, dict[
 
 @pytest.mark.parametrize(("learns", "stays"), [("clip_l", "clip_g"), ("clip_g", "clip_l")])
 def test_one_encoder_may_learn_alone(learns: str, stays: str) -> None:
-    trainee = Trainee(START, OptimizerPart(encoders=learns), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(encoders=learns), CPU, WORDS, "foo")
     take_steps(trainee, 0, 3, 0.01)
-    assert torch.equal(trainee.vectors[stays].detach(), START.vectors[stays])
-    assert not torch.equal(trainee.vectors[learns].detach(), START.vectors[learns])
-    assert list(trainee.moments()) == [learns]
+    assert torch.equal(trainee.vectors["foo"][stays].detach(), START.vectors[stays])
+    assert not torch.equal(trainee.vectors["foo"][learns].detach(), START.vectors[learns])
+    assert list(trainee.embeddings["foo"].moments()) == [learns]
 
 
 def test_moments_of_another_optimizer_are_not_used() -> None:
     """They would mean something else: a run goes on from its vectors, and starts its momentum anew."""
-    trainee = Trainee(START, OptimizerPart(), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(), CPU, WORDS, "foo")
     take_steps(trainee, 0, 3, 0.01)
-    state = RunState(3, 3, 1, trainee.plain_vectors(), trainee.moments(), optimizer="adamw")
-    other = Trainee(state, OptimizerPart(name="normalised"), CPU, WORDS)
-    assert other.moments() == {"clip_l": {}, "clip_g": {}}
+    state = RunState(
+        3, 3, 1, trainee.embeddings["foo"].plain_vectors(), trainee.embeddings["foo"].moments(), optimizer="adamw"
+    )
+    other = Trainee(state, OptimizerPart(name="normalised"), CPU, WORDS, "foo")
+    assert other.embeddings["foo"].moments() == {"clip_l": {}, "clip_g": {}}
 
 
 REFUSED = [

@@ -1,6 +1,6 @@
 """The update: a user would train towards something else than the pictures, or get another result with other micro-batches."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import ReferenceType, ref
@@ -10,7 +10,7 @@ import torch
 
 from lib_ti.config.train import LossPart, OptimizerPart
 from lib_ti.errors import TrainingFailed
-from lib_ti.host import Conditioning, PictureSize, SessionRequest
+from lib_ti.host import Conditioning, PictureSize, SessionRequest, Vectors
 from lib_ti.training import update as module
 from lib_ti.training.state import RunState
 from lib_ti.training.update import (
@@ -144,7 +144,7 @@ def gradient(
     session: ToySession, samples: list[Sample], micro_batch: int, loss: LossPart | None = None
 ) -> dict[str, torch.Tensor]:
     vectors = make_vectors(session)
-    accumulate_gradient(session, vectors, samples, micro_batch, loss or LossPart())
+    accumulate_gradient(session, {"foo": vectors}, samples, micro_batch, loss or LossPart())
     return {name: vector.grad for name, vector in vectors.items() if vector.grad is not None}
 
 
@@ -154,7 +154,7 @@ def joint_loss(
     """The same mean loss in one ordinary graph, sample by sample."""
     total = torch.zeros(())
     for sample in samples:
-        conditioning = session.encode_prompts([sample.prompt], vectors, [sample.size])
+        conditioning = session.encode_prompts([sample.prompt], {"foo": vectors}, [sample.size])
         error, weight = batch_error(session, [sample], conditioning, loss)
         total = total + (error * weight).sum()
     return total / len(samples)
@@ -234,7 +234,7 @@ def test_opaque_mask_changes_nothing_and_a_hidden_part_teaches_nothing(session: 
 
     mask = torch.zeros(1, 8, 8)
     mask[..., :4] = 2.0  # only the left half counts, with a mean of 1
-    conditioning = session.encode_prompts([plain[0].prompt], make_vectors(session), [SIZE])
+    conditioning = session.encode_prompts([plain[0].prompt], {"foo": make_vectors(session)}, [SIZE])
     masked = Sample(plain[0].prompt, SIZE, plain[0].latents, plain[0].noise, plain[0].timestep, mask)
     error, _ = batch_error(session, [masked], conditioning, LossPart())
     a = session.alphas_cumprod[masked.timestep]
@@ -280,10 +280,9 @@ class HalfSession(ToySession):
     dtype = torch.float16
     size = 1e-5
 
-    def encode_prompts(
-        self, prompts: Sequence[str], vectors: Mapping[str, torch.Tensor], sizes: Sequence[PictureSize]
-    ) -> Conditioning:
-        plain = super().encode_prompts(prompts, {name: v.half().float() for name, v in vectors.items()}, sizes)
+    def encode_prompts(self, prompts: Sequence[str], vectors: Vectors, sizes: Sequence[PictureSize]) -> Conditioning:
+        halved = {name: {key: v.half().float() for key, v in one.items()} for name, one in vectors.items()}
+        plain = super().encode_prompts(prompts, halved, sizes)
         return Conditioning({key: tensor.half() for key, tensor in plain.tensors.items()})
 
     def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
@@ -333,51 +332,57 @@ START = RunState(0, 0, 1, {"clip_l": torch.ones(2, 3), "clip_g": torch.ones(2, 4
 
 
 def give_gradient(trainee: Trainee, value: float) -> None:
-    for vector in trainee.vectors.values():
+    for vector in trainee.vectors["foo"].values():
         vector.grad = torch.full_like(vector, value)
 
 
 def test_first_adamw_step_moves_by_the_rate() -> None:
-    trainee = Trainee(START, OptimizerPart(), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(), CPU, WORDS, "foo")
     give_gradient(trainee, 0.3)
     trainee.step_by(0.01, False, 0.0, images=4)
-    torch.testing.assert_close(trainee.vectors["clip_l"], torch.full((2, 3), 0.99))
+    torch.testing.assert_close(trainee.vectors["foo"]["clip_l"], torch.full((2, 3), 0.99))
     assert (trainee.step, trainee.samples) == (1, 4)
     assert torch.equal(START.vectors["clip_l"], torch.ones(2, 3))  # the start is a value, not the run's scratch
 
 
 def test_value_clipping_limits_each_number() -> None:
-    trainee = Trainee(START, OptimizerPart(clip="value"), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(clip="value"), CPU, WORDS, "foo")
     give_gradient(trainee, 0.3)
     trainee.step_by(0.01, False, 0.1, 1)
-    assert trainee.vectors["clip_l"].grad is not None
-    assert trainee.vectors["clip_l"].grad.max() == pytest.approx(0.1)
+    assert trainee.vectors["foo"]["clip_l"].grad is not None
+    assert trainee.vectors["foo"]["clip_l"].grad.max() == pytest.approx(0.1)
 
 
 def test_norm_clipping_limits_each_encoder_by_itself() -> None:
-    trainee = Trainee(START, OptimizerPart(clip="norm"), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(clip="norm"), CPU, WORDS, "foo")
     give_gradient(trainee, 10.0)
     trainee.step_by(0.01, False, 0.5, 1)
-    for vector in trainee.vectors.values():
+    for vector in trainee.vectors["foo"].values():
         assert vector.grad is not None
         assert vector.grad.norm() == pytest.approx(0.5, rel=1e-4)
 
 
 def test_resumed_optimizer_goes_on_exactly_and_obeys_the_new_rate() -> None:
-    whole, half = Trainee(START, OptimizerPart(), CPU, WORDS), Trainee(START, OptimizerPart(), CPU, WORDS)
+    whole, half = Trainee(START, OptimizerPart(), CPU, WORDS, "foo"), Trainee(START, OptimizerPart(), CPU, WORDS, "foo")
     for trainee in (whole, half):
         for step in range(5):
             give_gradient(trainee, 0.1 * step - 0.2)
             trainee.step_by(0.01, False, 0.0, 1)
     # A file may give the vectors in another order: each must meet its own moments again.
-    vectors = dict(reversed(half.plain_vectors().items()))
-    resumed = Trainee(RunState(half.step, half.samples, 1, vectors, half.moments()), OptimizerPart(), CPU, WORDS)
+    vectors = dict(reversed(half.embeddings["foo"].plain_vectors().items()))
+    resumed = Trainee(
+        RunState(half.step, half.samples, 1, vectors, half.embeddings["foo"].moments()),
+        OptimizerPart(),
+        CPU,
+        WORDS,
+        "foo",
+    )
     for trainee in (whole, resumed):
         give_gradient(trainee, 0.7)
         trainee.step_by(0.5, False, 0.0, 1)
     assert resumed.step == 6
-    for name in whole.vectors:
-        assert torch.equal(whole.vectors[name], resumed.vectors[name])
+    for name in whole.vectors["foo"]:
+        assert torch.equal(whole.vectors["foo"][name], resumed.vectors["foo"][name])
 
 
 @pytest.mark.parametrize(
@@ -386,7 +391,7 @@ def test_resumed_optimizer_goes_on_exactly_and_obeys_the_new_rate() -> None:
 def test_an_update_that_would_spoil_the_vectors_is_refused_with_a_likely_cause(
     loss: float, gradient: float, says: str
 ) -> None:
-    trainee = Trainee(START, OptimizerPart(), CPU, WORDS)
+    trainee = Trainee(START, OptimizerPart(), CPU, WORDS, "foo")
     give_gradient(trainee, gradient)
     with pytest.raises(TrainingFailed, match=says) as failure:
         trainee.check_finite(loss)
@@ -394,4 +399,6 @@ def test_an_update_that_would_spoil_the_vectors_is_refused_with_a_likely_cause(
 
 
 def test_norms_are_mean_row_lengths() -> None:
-    assert Trainee(START, OptimizerPart(), CPU, WORDS).norms() == pytest.approx({"clip_l": 3**0.5, "clip_g": 2.0})
+    assert Trainee(START, OptimizerPart(), CPU, WORDS, "foo").norms() == pytest.approx(
+        {"clip_l": 3**0.5, "clip_g": 2.0}
+    )

@@ -101,8 +101,8 @@ class A1111Host(WebuiHost):
 
         with model_ready(sd_model, request.checkpointing, request.networks):
             encoders = [encoder.wrapper for encoder in self._find_encoders(sd_model).values()]
-            placeholder = partial(self._placeholder, sd_model, request.placeholder, request.vectors)
-            session = A1111Session(sd_model, self._describe(sd_model), encoders, placeholder, request)
+            placeholders = partial(self._placeholders, sd_model)
+            session = A1111Session(sd_model, self._describe(sd_model), encoders, placeholders, request)
             with closing(session):
                 yield session
 

@@ -16,7 +16,7 @@ from lib_ti.adapters.webui.encoding import encode_as_if_alone, encode_images, po
 from lib_ti.adapters.webui.leftovers import use_loras, without_hypertile, without_tiling
 from lib_ti.adapters.webui.memory import manages_memory, objects_with_loras, place_for_training, place_on_device
 from lib_ti.adapters.webui.model import device_of, next_schedule, text_layers_of
-from lib_ti.adapters.webui.session import Placeholder, WebuiSession
+from lib_ti.adapters.webui.session import Placeholders, WebuiSession
 from lib_ti.adapters.webui.settings import options_set
 from lib_ti.host import Conditioning, Latents, ModelInfo, PictureSize, SessionRequest
 
@@ -51,12 +51,17 @@ def model_ready(sd_model: Any, checkpointing: bool, loras: str) -> Iterator[None
 
 class A1111Session(WebuiSession):
     def __init__(
-        self, sd_model: Any, info: ModelInfo, encoders: Sequence[Any], placeholder: Placeholder, request: SessionRequest
+        self,
+        sd_model: Any,
+        info: ModelInfo,
+        encoders: Sequence[Any],
+        placeholders: Placeholders,
+        request: SessionRequest,
     ) -> None:
         # The model's own field is the last picture's.
         own = getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod)
         alphas_cumprod = next_schedule(sd_model, own)
-        super().__init__(sd_model, info, encoders, placeholder, request, alphas_cumprod, _unet_dtype(sd_model))
+        super().__init__(sd_model, info, encoders, placeholders, request, alphas_cumprod, _unet_dtype(sd_model))
         self._offloaded = False
 
     def encode_images(self, pixels: Tensor) -> Latents:

@@ -114,9 +114,9 @@ class ForgeHost(WebuiHost):
         from lib_ti.adapters.forge.session import ForgeSession, model_ready
 
         engines = _find_engines(sd_model)
-        placeholder = partial(self._placeholder, sd_model, request.placeholder, request.vectors)
+        placeholders = partial(self._placeholders, sd_model)
         with model_ready(sd_model, engines, request.checkpointing, request.networks):
-            yield ForgeSession(sd_model, self._describe(sd_model), engines, placeholder, request)
+            yield ForgeSession(sd_model, self._describe(sd_model), engines, placeholders, request)
 
 
 def _find_engines(sd_model: Any) -> list[Any]:

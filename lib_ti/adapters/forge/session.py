@@ -16,7 +16,7 @@ from lib_ti.adapters.webui.encoding import encode_as_if_alone, encode_images, po
 from lib_ti.adapters.webui.leftovers import use_loras, without_tiling
 from lib_ti.adapters.webui.memory import objects_with_loras, place_for_training, place_on_device
 from lib_ti.adapters.webui.model import device_of, networks_of, next_schedule, text_layers_of
-from lib_ti.adapters.webui.session import Placeholder, WebuiSession
+from lib_ti.adapters.webui.session import Placeholders, WebuiSession
 from lib_ti.host import Conditioning, Latents, ModelInfo, PictureSize, SessionRequest
 
 
@@ -53,13 +53,18 @@ def model_ready(sd_model: Any, engines: Sequence[Any], checkpointing: bool, lora
 
 class ForgeSession(WebuiSession):
     def __init__(
-        self, sd_model: Any, info: ModelInfo, engines: Sequence[Any], placeholder: Placeholder, request: SessionRequest
+        self,
+        sd_model: Any,
+        info: ModelInfo,
+        engines: Sequence[Any],
+        placeholders: Placeholders,
+        request: SessionRequest,
     ) -> None:
         from modules import sd_models
 
         unet = sd_model.forge_objects.unet.model
         alphas_cumprod = next_schedule(sd_model, unet.predictor.alphas_cumprod)
-        super().__init__(sd_model, info, engines, placeholder, request, alphas_cumprod, unet.computation_dtype)
+        super().__init__(sd_model, info, engines, placeholders, request, alphas_cumprod, unet.computation_dtype)
         self._parameters = dict(sd_models.model_data.forge_loading_parameters)
 
     def encode_images(self, pixels: Tensor) -> Latents:

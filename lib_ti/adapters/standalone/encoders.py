@@ -10,7 +10,7 @@ Each family's UNet reads other layers of other text encoders:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,10 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lib_ti.adapters.standalone.chunks import EMPTY, Chunk, Names, parse_prompt
-from lib_ti.host import Conditioning, Family, Latents, PictureSize
-
-Vectors = Mapping[str, Mapping[str, Tensor]]
-"""By embedding name, then by encoder: [V, D]."""
+from lib_ti.host import Conditioning, Family, Latents, PictureSize, Vectors
 
 
 class TextEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from lib_ti.adapters.standalone.checkpoint import short_hash
 from lib_ti.adapters.standalone.samplers import sampler_names, validate_sampler
 from lib_ti.adapters.standalone.source import Source
 from lib_ti.errors import Busy, HostError, TIError, collected, raise_together
-from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
+from lib_ti.host import ImageRequest, ModelInfo, SessionRequest, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,12 +101,12 @@ class StandaloneHost:
             choose_dtype(self._dtype, choose_device(self._device))
         raise_together(errors)
 
-    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[dict[str, int]] | None:
         from lib_ti.adapters.standalone.chunks import count_rows
         from lib_ti.adapters.standalone.session import names_in_training
 
         names = names_in_training(self._folder_embeddings(), request)
-        return [count_rows(prompt, names, request.placeholder) for prompt in prompts]
+        return [{name: count_rows(prompt, names, name) for name in request.rows} for prompt in prompts]
 
     def update_memory(self, shape: Sequence[int], checkpointing: bool) -> tuple[int, int] | None:
         from lib_ti.adapters.memory import free_memory, training_room
@@ -121,7 +121,7 @@ class StandaloneHost:
     def validate_picture(self, request: ImageRequest) -> None:
         validate_sampler(request.sampler)
 
-    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
+    def generate(self, request: ImageRequest, extra: Vectors | None = None) -> Image:
         from lib_ti.adapters.standalone.chunks import Names
 
         with self._exclusive_model() as model:

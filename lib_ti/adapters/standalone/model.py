@@ -13,11 +13,11 @@ from torch import Tensor
 from lib_ti.adapters.noise_schedule import build_alphas_cumprod
 from lib_ti.adapters.standalone.chunks import Names
 from lib_ti.adapters.standalone.detection import Detected
-from lib_ti.adapters.standalone.encoders import ImageEncoder, PromptEncoder, TextEncoder, Vectors
+from lib_ti.adapters.standalone.encoders import ImageEncoder, PromptEncoder, TextEncoder
 from lib_ti.adapters.standalone.networks import Networks, load_networks
 from lib_ti.adapters.standalone.samplers import build_sampler, take_step
 from lib_ti.errors import HostError
-from lib_ti.host import Conditioning, ImageRequest, PictureSize
+from lib_ti.host import Conditioning, ImageRequest, PictureSize, Vectors
 
 _DTYPES = {
     "fp32": torch.float32,

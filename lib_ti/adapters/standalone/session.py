@@ -9,12 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from lib_ti.adapters.standalone.chunks import Names, count_rows
-from lib_ti.adapters.standalone.encoders import Vectors
 from lib_ti.adapters.standalone.model import Model
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.errors import InvalidEmbedding
 from lib_ti.formats.files import load_embedding
-from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest
+from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest, Vectors
 
 _SUFFIXES = (".safetensors", ".pt", ".bin", ".png", ".webp")
 
@@ -29,7 +28,7 @@ class StandaloneSession:
         self.alphas_cumprod = model.alphas_cumprod
         self._model = model
         self._request = request
-        self._others = {name: other.vectors for name, other in others.items() if name != request.placeholder}
+        self._others = {name: other.vectors for name, other in others.items()}
         self._names = names_in_training(others, request)
 
     def encode_images(self, pixels: Tensor) -> Latents:
@@ -38,21 +37,20 @@ class StandaloneSession:
     def offload_image_encoder(self) -> None:
         self._model.images.offload()
 
-    def placeholder_rows(self, prompt: str) -> int:
-        return count_rows(prompt, self._names, self._request.placeholder)
+    def placeholder_rows(self, prompt: str) -> dict[str, int]:
+        return {name: count_rows(prompt, self._names, name) for name in self._request.rows}
 
-    def encode_prompts(
-        self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
-    ) -> Conditioning:
-        return self._model.prompts.encode(prompts, self._names, self._with(vectors), sizes, self._request.clip_skip)
+    def encode_prompts(self, prompts: Sequence[str], vectors: Vectors, sizes: Sequence[PictureSize]) -> Conditioning:
+        known = {**self._others, **vectors}
+        return self._model.prompts.encode(prompts, self._names, known, sizes, self._request.clip_skip)
 
     def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         return self._model.predict(noisy, timesteps, conditioning)
 
-    def preview(self, request: ImageRequest, vectors: Mapping[str, Tensor]) -> Image.Image:
+    def preview(self, request: ImageRequest, vectors: Vectors) -> Image.Image:
         away = self._model.images.offloaded
         try:
-            return self._model.generate(request, self._names, self._with(vectors))
+            return self._model.generate(request, self._names, {**self._others, **vectors})
         finally:
             if away:
                 self._model.images.offload()
@@ -66,14 +64,11 @@ class StandaloneSession:
     def check(self) -> None:
         """Nothing can change the model of this host."""
 
-    def _with(self, vectors: Mapping[str, Tensor]) -> Vectors:
-        return {**self._others, self._request.placeholder: vectors}
-
 
 def names_in_training(others: Mapping[str, Embedding], request: SessionRequest) -> Names:
-    """What prompts of a session know: `others` by name, and the embedding in training."""
-    rows = {name: other.rows for name, other in others.items() if name != request.placeholder}
-    return Names(rows | {request.placeholder: request.vectors})
+    """What prompts of a session know: `others` by name, and those in training, which win."""
+    rows = {name: other.rows for name, other in others.items() if name not in request.rows}
+    return Names(rows | request.rows)
 
 
 class EmbeddingFolder:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib_ti.adapters.webui.model import loaded_model, token_text
 from lib_ti.errors import HostError, TIError, collected, raise_together
-from lib_ti.host import ImageRequest, ModelInfo, SessionRequest
+from lib_ti.host import ImageRequest, ModelInfo, SessionRequest, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,22 +85,21 @@ class WebuiHost(ABC):
             validate_loras(request.networks)
         raise_together(errors)
 
-    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[int] | None:
-        import torch
-
+    def placeholder_rows(self, prompts: Sequence[str], request: SessionRequest) -> list[dict[str, int]] | None:
         from lib_ti.adapters.webui.placeholder import count_rows
         from lib_ti.adapters.webui.queue import exclusive_if_free
+        from lib_ti.adapters.webui.session import empty_vectors
 
         # Prompts of pictures must not meet a placeholder of zeros, so only while none is made.
         with exclusive_if_free("Check the captions") as free:
             if not free:
                 return None
-            sd_model, nothing = loaded_model(), {"": torch.zeros(request.vectors, 1)}
+            sd_model, nothing = loaded_model(), empty_vectors(request)
             encoder = next(iter(self._find_encoders(sd_model).values())).wrapper
             counts = []
             for prompt in prompts:
-                with self._placeholder(sd_model, request.placeholder, request.vectors, nothing) as embedding:
-                    counts.append(count_rows(encoder, prompt, embedding))
+                with self._placeholders(sd_model, nothing) as ours:
+                    counts.append({name: count_rows(encoder, prompt, embedding) for name, embedding in ours.items()})
         return counts
 
     def update_memory(self, shape: Sequence[int], checkpointing: bool) -> tuple[int, int] | None:
@@ -118,7 +117,7 @@ class WebuiHost(ABC):
 
         validate_sampler(request.sampler)
 
-    def generate(self, request: ImageRequest, extra: Mapping[str, Mapping[str, Tensor]] | None = None) -> Image:
+    def generate(self, request: ImageRequest, extra: Vectors | None = None) -> Image:
         from lib_ti.adapters.webui.queue import exclusive
         from lib_ti.adapters.webui.txt2img import generate
 
@@ -126,14 +125,14 @@ class WebuiHost(ABC):
             sd_model = self._load_chosen()
             if extra:
                 self._refresh_embeddings()  # now, for a WebUI would do it in mid-picture and lose the extra ones
-                stack.enter_context(self._placeholders(extra))
+                stack.enter_context(self._placeholders(sd_model, extra))
             image = generate(sd_model, request, self._describe(sd_model).native_size, in_training=False)
         if image is None:
             raise HostError("The picture was interrupted.")
         return image
 
     @contextmanager
-    def prompt_words(self, extra: Mapping[str, Mapping[str, Tensor]]) -> Iterator[None]:
+    def prompt_words(self, extra: Vectors) -> Iterator[None]:
         """Meanwhile the words `extra` stand in the WebUI's prompts for their vectors, [V, D] by encoder, V from 1 to 75.
 
         For the time in which a job encodes its prompts, in that job's own thread. The words are in no list and in no file,
@@ -142,7 +141,7 @@ class WebuiHost(ABC):
         """
         from lib_ti.adapters.webui.txt2img import forget_conditioning
 
-        with self._placeholders(extra) as ours:
+        with self._placeholders(loaded_model(), extra) as ours:
             yield
             databases = self._databases(loaded_model())
             if any(known.word_embeddings.get(name) is not ours[name] for known in databases for name in ours):
@@ -170,16 +169,16 @@ class WebuiHost(ABC):
         return sampler_names()
 
     @contextmanager
-    def _placeholders(self, extra: Mapping[str, Mapping[str, Tensor]]) -> Iterator[dict[str, Any]]:
-        """The WebUI's objects for the words `extra`, by word."""
+    def _placeholders(self, sd_model: Any, vectors: Vectors) -> Iterator[dict[str, Any]]:
+        """The WebUI's objects for the names of `vectors`, by name."""
         from modules import devices
 
         with ExitStack() as stack:
             ours = {}
-            for name, vectors in extra.items():
-                placed = {key: matrix.to(devices.device) for key, matrix in vectors.items()}
+            for name, matrices in vectors.items():
+                placed = {key: matrix.to(devices.device) for key, matrix in matrices.items()}
                 rows = len(next(iter(placed.values())))
-                ours[name] = stack.enter_context(self._placeholder(loaded_model(), name, rows, placed))
+                ours[name] = stack.enter_context(self._placeholder(sd_model, name, rows, placed))
             yield ours
 
     def _chosen_model(self) -> Any:

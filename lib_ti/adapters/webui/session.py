@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -17,13 +17,18 @@ from lib_ti.adapters.webui.model import loaded_model
 from lib_ti.adapters.webui.placeholder import count_rows
 from lib_ti.adapters.webui.txt2img import generate
 from lib_ti.errors import HostError
-from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest
+from lib_ti.host import Conditioning, ImageRequest, Latents, ModelInfo, PictureSize, SessionRequest, Vectors
 
 _TRIALS = 10
 """Of encoding prompts while a page has the list of embeddings read anew."""
 
-Placeholder = Callable[[Mapping[str, Tensor]], AbstractContextManager[Any]]
-"""Meanwhile the embedding in training stands for these vectors in prompts; yields the WebUI's object for it."""
+Placeholders = Callable[[Vectors], AbstractContextManager[dict[str, Any]]]
+"""Meanwhile the embeddings in training stand for these vectors in prompts; yields the WebUI's objects for them, by name."""
+
+
+def empty_vectors(request: SessionRequest) -> Vectors:
+    """What stands for the embeddings in training where their rows are only counted."""
+    return {name: {"": torch.zeros(rows, 1)} for name, rows in request.rows.items()}
 
 
 class WebuiSession(ABC):
@@ -34,7 +39,7 @@ class WebuiSession(ABC):
         sd_model: Any,
         info: ModelInfo,
         encoders: Sequence[Any],
-        placeholder: Placeholder,
+        placeholders: Placeholders,
         request: SessionRequest,
         alphas_cumprod: Tensor,
         dtype: torch.dtype,
@@ -47,7 +52,7 @@ class WebuiSession(ABC):
         self.alphas_cumprod = alphas_cumprod
         self._native_size = info.native_size
         self._encoders = encoders
-        self._placeholder = placeholder
+        self._placeholders = placeholders
         self._sd_model = sd_model
         self._checkpoint = sd_model.sd_checkpoint_info
         self._request = request
@@ -58,31 +63,28 @@ class WebuiSession(ABC):
     @abstractmethod
     def offload_image_encoder(self) -> None: ...
 
-    def placeholder_rows(self, prompt: str) -> int:
-        nothing = {"": torch.zeros(self._request.vectors, 1)}
-        with self._placeholder(nothing) as embedding:
-            return count_rows(self._encoders[0], prompt, embedding)
+    def placeholder_rows(self, prompt: str) -> dict[str, int]:
+        with self._placeholders(empty_vectors(self._request)) as ours:
+            return {name: count_rows(self._encoders[0], prompt, embedding) for name, embedding in ours.items()}
 
-    def encode_prompts(
-        self, prompts: Sequence[str], vectors: Mapping[str, Tensor], sizes: Sequence[PictureSize]
-    ) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], vectors: Vectors, sizes: Sequence[PictureSize]) -> Conditioning:
         for _ in range(_TRIALS):
-            with self._placeholder(vectors) as embedding:
+            with self._placeholders(vectors) as ours:
                 encoded = self._encode(prompts, sizes)
-                found = count_rows(self._encoders[0], self._request.placeholder, embedding)
-            if found:
+                lost = [name for name, embedding in ours.items() if not count_rows(self._encoders[0], name, embedding)]
+            if not lost:
                 return Conditioning({key: tensor.to(self.device) for key, tensor in encoded.items()})
             # A page has had the folder read anew meanwhile, and ours went with the rest.
         raise HostError(
-            f"The WebUI does not find {self._request.placeholder} in a prompt.",
+            f"The WebUI does not find {' and '.join(lost)} in a prompt.",
             "Something else changes its list of embeddings all the time: look at its other extensions.",
         )
 
     @abstractmethod
     def predict(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor: ...
 
-    def preview(self, request: ImageRequest, vectors: Mapping[str, Tensor]) -> Image | None:
-        with random_state_kept(self.device), self._ready_to_paint(), self._placeholder(vectors):
+    def preview(self, request: ImageRequest, vectors: Vectors) -> Image | None:
+        with random_state_kept(self.device), self._ready_to_paint(), self._placeholders(vectors):
             return generate(self._sd_model, request, self._native_size, in_training=True)
 
     def check(self) -> None:

@@ -73,6 +73,11 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("data.class_folder",),
         ("data.class_word",),
     ),
+    "Further and negative embeddings": (
+        ("embedding.more",),
+        ("data.name",),
+        ("embedding.negative", "loss.guidance"),
+    ),
     "Previews": (
         ("preview.prompt",),
         ("preview.negative",),
@@ -96,6 +101,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("measure.every", "measure.samples", "measure.held_out"),
         ("measure.best",),
         ("measure.end", "measure.gain"),
+        ("measure.noise",),
     ),
     "Files and logs": (
         ("save.format", "save.csv_every", "save.keep"),

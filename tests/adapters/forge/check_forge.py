@@ -87,11 +87,11 @@ def test_a_preview_keeps_the_engine_and_the_user_keeps_a_choice_made_meanwhile(a
     try:
         with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
             data.forge_loading_parameters = before
-            assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
+            assert session.preview(ImageRequest(f"a {NAME}", steps=1), {NAME: vectors}) is not None
             assert data.forge_loading_parameters is before
             script_callbacks.on_cfg_denoiser(choose)
             try:
-                session.preview(ImageRequest(f"a {NAME}", steps=1), vectors)
+                session.preview(ImageRequest(f"a {NAME}", steps=1), {NAME: vectors})
             finally:
                 script_callbacks.remove_callbacks_for_function(choose)
             assert data.forge_loading_parameters is during
@@ -122,7 +122,7 @@ def test_training_prompts_leave_no_word_in_the_next_infotext(app: App, sd_model:
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         capsys.readouterr()
         for _ in range(3):
-            session.encode_prompts([f"a {NAME}"], vectors, [SIZE])
+            session.encode_prompts([f"a {NAME}"], {NAME: vectors}, [SIZE])
         assert capsys.readouterr().out == ""
     p = processing.StableDiffusionProcessingTxt2Img(
         sd_model=sd_model, prompt="a cat", steps=1, seed=1, width=64, height=64, sampler_name="Euler",
@@ -138,8 +138,8 @@ def test_what_extensions_put_into_the_last_picture_is_not_in_training(app: App, 
     def predicted() -> torch.Tensor:
         vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
         with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
-            assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
-            conditioning = session.encode_prompts([f"a {NAME}"], vectors, [SIZE])
+            assert session.preview(ImageRequest(f"a {NAME}", steps=1), {NAME: vectors}) is not None
+            conditioning = session.encode_prompts([f"a {NAME}"], {NAME: vectors}, [SIZE])
             return session.predict(torch.ones(1, 4, 8, 8), torch.tensor([500]), conditioning)
 
     def refuse(*args: Any, **options: Any) -> None:
@@ -178,7 +178,7 @@ def test_no_weight_is_an_inference_tensor_while_training_also_after_a_preview(ap
         for _ in range(2):
             tensors = [t for root in networks_of(sd_model) for t in (*root.parameters(), *root.buffers())]
             assert not any(tensor.is_inference() for tensor in tensors)
-            session.preview(ImageRequest(f"a {NAME}", steps=1), vectors)
+            session.preview(ImageRequest(f"a {NAME}", steps=1), {NAME: vectors})
     hooks = [part._forward_pre_hooks for root in networks_of(sd_model) for part in root.modules()]
     assert not any(hooks)
 

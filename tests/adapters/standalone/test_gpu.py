@@ -111,6 +111,6 @@ def model_gradient(model: object) -> torch.Tensor:
         for n in range(4)
     ]
     vector = model.prompts.encoders["clip_l"].table[2368:2369].detach().clone().requires_grad_()
-    accumulate_gradient(session, {"clip_l": vector}, samples, 2, LossPart())
+    accumulate_gradient(session, {"foo": {"clip_l": vector}}, samples, 2, LossPart())
     assert vector.grad is not None
     return vector.grad.cpu()

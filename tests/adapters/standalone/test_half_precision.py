@@ -73,5 +73,5 @@ def gradient(folder: Path, model: str, dtype: str) -> dict[str, torch.Tensor]:
     ]
     vectors = {e.name: host.token_vectors([736, 2368], e.name).clone().requires_grad_() for e in info.encoders}
     with host.training_session(SessionRequest("zork", 2)) as session:
-        accumulate_gradient(session, vectors, samples, 2, LossPart())
+        accumulate_gradient(session, {"zork": vectors}, samples, 2, LossPart())
     return {name: vector.grad for name, vector in vectors.items() if vector.grad is not None}

@@ -24,7 +24,7 @@ def test_training_reads_a_prompt_as_the_webui_itself_does(app: App, sd_model: An
     named = ["", f"a photo of a {NAME}", f"a [{NAME}] on (a table:1.3) BREAK and {NAME}", "word " * 80 + NAME]
     with options_set(emphasis=emphasis), torch.no_grad():
         with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-            read = [session.encode_prompts([prompt], vectors, [SIZE]).tensors for prompt in named]
+            read = [session.encode_prompts([prompt], {NAME: vectors}, [SIZE]).tensors for prompt in named]
         for prompt, ours in zip(named, read, strict=True):
             spelled = SdConditioning([prompt.replace(NAME, "red cat")], width=64, height=64)
             own = sd_model.get_learned_conditioning(spelled)
@@ -37,9 +37,9 @@ def test_a_prompt_is_encoded_as_if_it_were_alone(app: App) -> None:
     prompts = ["a cat", f"a ({NAME}:1.3)", "word " * 80]
     vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
-        together = session.encode_prompts(prompts, vectors, [SIZE] * 3).tensors["crossattn"]
+        together = session.encode_prompts(prompts, {NAME: vectors}, [SIZE] * 3).tensors["crossattn"]
         for prompt, row in zip(prompts, together, strict=True):
-            alone = session.encode_prompts([prompt], vectors, [SIZE]).tensors["crossattn"][0]
+            alone = session.encode_prompts([prompt], {NAME: vectors}, [SIZE]).tensors["crossattn"][0]
             torch.testing.assert_close(row[: len(alone)], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -55,7 +55,7 @@ def test_a_prompt_keeps_no_copies_of_the_text_encoders_weights(app: App, sd_mode
 
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            session.encode_prompts([f"a photo of a {NAME}"], vectors, [SIZE])
+            session.encode_prompts([f"a photo of a {NAME}"], {NAME: vectors}, [SIZE])
         weights = {t.untyped_storage().data_ptr() for root in networks_of(sd_model) for t in root.parameters()}
     assert sum(size for place, size in kept.items() if place not in weights) < 2**20 * (
         1000 if "clip_g" in vectors else 100
@@ -68,7 +68,7 @@ def test_nothing_of_a_prompt_is_held_once_the_run_lets_go_of_it(app: App, sd_mod
     vectors = {e.name: app.host.token_vectors(ids, e.name).requires_grad_() for e in encoders}
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         before = _in_a_graph()
-        conditioning = session.encode_prompts([f"a ({NAME}:1.1)"], vectors, [SIZE])
+        conditioning = session.encode_prompts([f"a ({NAME}:1.1)"], {NAME: vectors}, [SIZE])
         assert len(_in_a_graph()) > len(before)
         del conditioning
         assert len(_in_a_graph()) <= len(before)

@@ -49,9 +49,9 @@ def validate_gradient(app: App, session: TrainingSession, prompt: str) -> None:
         return (session.predict(noisy, torch.tensor([500]), conditioning) * weights).double().sum()
 
     def loss(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
-        return error(session.encode_prompts([prompt], vectors, [SIZE]))
+        return error(session.encode_prompts([prompt], {NAME: vectors}, [SIZE]))
 
-    go_back(session, [prompt], vectors, [SIZE], error)
+    go_back(session, [prompt], {NAME: vectors}, [SIZE], error)
     for name, vector in vectors.items():
         assert vector.grad is not None
         exact = vector.grad.norm().item()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,24 @@ def test_state_is_as_before(
     assert ends == {"success": [(4, False)], "stop": [(2, True)], "interrupt": [(2, True)]}.get(ending, [])
 
 
+def test_a_pair_learns_together_and_leaves_nothing_behind(
+    app: App, sd_model: Any, settings: dict[str, Any], paint: Callable[..., np.ndarray]
+) -> None:
+    """Two names in one prompt's place, one of which begins with the other."""
+    picture = paint("a photo of a cat")
+    before = state_of(sd_model)
+    settings |= {"embedding.negative": "pair", "preview.every": 4}
+    app.train(build_config(TrainConfig, settings), lambda event: None, Control())
+    app.host.refresh_embeddings()
+    assert [name for name in differences(before, state_of(sd_model)) if name not in ("words", "ids")] == []
+    assert np.array_equal(paint("a photo of a cat", seed=1), picture)
+    for name in (NAME, f"{NAME}-neg"):
+        for encoder, vectors in app.load_embedding(
+            Path(settings["save.folder"]) / f"{name}.safetensors"
+        ).vectors.items():
+            assert not torch.equal(vectors, app.host.token_vectors(app.host.tokenize("red star"), encoder)), name
+
+
 def test_gradients_do_not_reach_the_weights(app: App, sd_model: Any, settings: dict[str, Any]) -> None:
     """They would fill as much memory as the model itself."""
     with app.host.training_session(SessionRequest(NAME, ROWS)):
@@ -82,7 +101,9 @@ def test_hypertile_of_the_last_picture_is_off_in_training(app: App, sd_model: An
 
     def predicted() -> torch.Tensor:
         with app.host.training_session(SessionRequest(NAME, ROWS)) as session, torch.no_grad():
-            conditioning = session.encode_prompts([f"a {NAME}"], vectors, [PictureSize(256, 256, 0, 0, 256, 256)])
+            conditioning = session.encode_prompts(
+                [f"a {NAME}"], {NAME: vectors}, [PictureSize(256, 256, 0, 0, 256, 256)]
+            )
             return session.predict(torch.ones(1, 4, 32, 32), torch.tensor([500]), conditioning)
 
     def switch(on: bool) -> None:

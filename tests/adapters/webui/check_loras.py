@@ -60,11 +60,11 @@ def test_previews_are_made_with_the_loras_of_the_run_and_leave_them_on(app: App,
     request, pictures = ImageRequest(f"a {NAME}", steps=1, sampler="Euler", width=64, height=64), []
     for networks in ("", lora):
         with app.host.training_session(SessionRequest(NAME, ROWS, networks=networks)) as session, torch.no_grad():
-            before = session.encode_prompts(["a cat"], vectors, [SIZE]).tensors["crossattn"]
-            preview = session.preview(request, vectors)
+            before = session.encode_prompts(["a cat"], {NAME: vectors}, [SIZE]).tensors["crossattn"]
+            preview = session.preview(request, {NAME: vectors})
             assert preview is not None
             pictures.append(preview.tobytes())
-            assert torch.equal(session.encode_prompts(["a cat"], vectors, [SIZE]).tensors["crossattn"], before)
+            assert torch.equal(session.encode_prompts(["a cat"], {NAME: vectors}, [SIZE]).tensors["crossattn"], before)
     assert pictures[0] != pictures[1]
 
 
@@ -85,7 +85,7 @@ def encoded(app: App, networks: str = "") -> torch.Tensor:
     vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
     request = SessionRequest(NAME, ROWS, networks=networks)
     with app.host.training_session(request) as session, torch.no_grad():
-        return session.encode_prompts(["a cat"], vectors, [SIZE]).tensors["crossattn"]
+        return session.encode_prompts(["a cat"], {NAME: vectors}, [SIZE]).tensors["crossattn"]
 
 
 def _make_lora(sd_model: Any) -> Path:

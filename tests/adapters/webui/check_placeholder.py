@@ -37,14 +37,16 @@ def test_a_loaded_embedding_of_that_name_steps_aside_and_comes_back(
 def test_rows_left_behind_by_a_moved_comma_are_not_counted(app: App) -> None:
     """The WebUI moves the words after a late comma to the next 75 tokens, but not an embedding among them."""
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
-        assert session.placeholder_rows("word " * 70 + f", {NAME}") == ROWS
-        assert session.placeholder_rows("word " * 70 + f", {NAME} word word word") == 0
+        assert session.placeholder_rows("word " * 70 + f", {NAME}") == {NAME: ROWS}
+        assert session.placeholder_rows("word " * 70 + f", {NAME} word word word") == {NAME: 0}
 
 
 def test_a_list_of_embeddings_read_anew_in_mid_step_costs_no_gradient(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vectors = {e.name: app.host.token_vectors([736, 2368], e.name).requires_grad_() for e in app.model().encoders}
+    vectors = {
+        NAME: {e.name: app.host.token_vectors([736, 2368], e.name).requires_grad_() for e in app.model().encoders}
+    }
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         encode = session._encode
 

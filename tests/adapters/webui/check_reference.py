@@ -38,7 +38,7 @@ def compute(app: App) -> dict[str, torch.Tensor]:
     values = {}
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         for number, prompt in enumerate(PROMPTS):
-            conditioning = session.encode_prompts([prompt], vectors, [SIZE])
+            conditioning = session.encode_prompts([prompt], {NAME: vectors}, [SIZE])
             prediction = session.predict(_noise(1, 4, 8, 8), torch.tensor([500]), conditioning)
             gradients = torch.autograd.grad(prediction.square().mean(), list(vectors.values()))
             values |= {f"{number}.{key}": tensor.detach() for key, tensor in conditioning.tensors.items()}

@@ -84,7 +84,7 @@ def test_a_preview_keeps_the_model_though_another_is_chosen(app: App, sd_model: 
     with app.host.training_session(SessionRequest(NAME, ROWS)) as session:
         vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
         with options_set(sd_model_checkpoint="another.safetensors"):
-            assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
+            assert session.preview(ImageRequest(f"a {NAME}", steps=1), {NAME: vectors}) is not None
             assert shared.opts.sd_model_checkpoint == "another.safetensors"
         session.check()
 
@@ -99,11 +99,11 @@ def test_interrupt_in_a_preview_ends_the_run_without_a_half_made_picture(app: Ap
         vectors = {e.name: app.host.token_vectors([320, 736], e.name) for e in app.host.model().encoders}
         script_callbacks.on_cfg_denoiser(press)
         try:
-            assert session.preview(ImageRequest(f"a {NAME}", steps=4), vectors) is None
+            assert session.preview(ImageRequest(f"a {NAME}", steps=4), {NAME: vectors}) is None
         finally:
             script_callbacks.remove_callbacks_for_function(press)
         assert session.interrupted()
-        assert session.preview(ImageRequest(f"a {NAME}", steps=1), vectors) is not None
+        assert session.preview(ImageRequest(f"a {NAME}", steps=1), {NAME: vectors}) is not None
         assert session.interrupted()
 
 

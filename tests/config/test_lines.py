@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_ti.config.folders import FolderLine, parse_folders, write_folders
+from lib_ti.config.lines import FOLDERS, Line, parse_lines, write_lines
 from lib_ti.config.options import build_config
 from lib_ti.config.train import DataPart, TrainConfig
 from lib_ti.errors import InvalidConfig, InvalidText
@@ -13,9 +13,9 @@ NEEDED = {"embedding.name": "cat", "data.folder": "in"}
 
 
 def test_a_line_is_a_folder_and_the_settings_in_which_it_differs() -> None:
-    assert parse_folders('C:\\my cats; repeats=3 ;data.template = style;\n\n /b ; join_words=", "') == [
-        FolderLine("C:\\my cats", {"repeats": "3", "template": "style"}),
-        FolderLine("/b", {"join_words": ", "}),
+    assert parse_lines('C:\\my cats; repeats=3 ;data.template = style;\n\n /b ; join_words=", "', FOLDERS) == [
+        Line("C:\\my cats", {"repeats": "3", "template": "style"}),
+        Line("/b", {"join_words": ", "}),
     ]
 
 
@@ -31,15 +31,15 @@ def test_a_line_is_a_folder_and_the_settings_in_which_it_differs() -> None:
 )
 def test_what_is_wrong_is_pointed_at(line: str, message: str, marked: str) -> None:
     with pytest.raises(InvalidText, match=message) as caught:
-        parse_folders(f"fine\n{line}")
+        parse_lines(f"fine\n{line}", FOLDERS)
     assert caught.value.text == line
     assert line[caught.value.start : caught.value.end] == marked
 
 
 @given(st.lists(st.tuples(st.text("ab /.", min_size=1), st.dictionaries(st.sampled_from("xy"), st.text("c= ")))))
 def test_what_is_written_is_read_again(lines: list[tuple[str, dict[str, str]]]) -> None:
-    wanted = [FolderLine(folder.strip(), settings) for folder, settings in lines if folder.strip()]
-    assert parse_folders(write_folders(wanted)) == wanted
+    wanted = [Line(folder.strip(), settings) for folder, settings in lines if folder.strip()]
+    assert parse_lines(write_lines(wanted), FOLDERS) == wanted
 
 
 def test_a_further_folder_has_the_settings_of_the_first_but_for_repeats_masks_and_its_own() -> None:
