@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from lib_ti.config.describe import DescribeConfig
 from lib_ti.config.embeddings import ConvertConfig, CreateConfig, Grouping, MergeConfig, RemakeConfig
 from lib_ti.config.options import config_values
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
+from lib_ti.description_job import DescriptionJob
 from lib_ti.errors import Busy, HostError
 from lib_ti.events import Emit, Warned, ignore
 from lib_ti.host import Host, ImageRequest, LateHost, ModelInfo
@@ -35,6 +37,8 @@ if TYPE_CHECKING:  # `as` hands on the types of what is returned, for faces to n
     from lib_ti.merge.check import Check as Check
     from lib_ti.merge.vectors import Placed
     from lib_ti.remake import RemakeResult as RemakeResult
+    from lib_ti.training.description import Description as Description
+    from lib_ti.training.description import FoundWord as FoundWord
     from lib_ti.training.plan import Outline as Outline
     from lib_ti.training.plan import Plan as Plan
 
@@ -64,6 +68,7 @@ class App:
         jobs: Trainings, one at a time; `jobs.snapshot` is what a page shows of the newest.
         pictures: What is done with folders of pictures, in jobs apart from training.
         library_job: A whole library remade for the loaded model, in a job apart from training.
+        description_job: Pictures described in the model's own words, in a job that never runs beside a training.
         submitted: The settings of the newest training by dotted path, which a page that is built anew shows.
 
     Example:
@@ -78,6 +83,7 @@ class App:
         self.jobs = Jobs()
         self.pictures = PictureFolders(host)
         self.library_job = LibraryJob(host, self.library, self.remake)
+        self.description_job = DescriptionJob(self.jobs, self.describe)
         self.submitted: dict[str, Any] = {}
         self._known = KnownEmbeddings(host)
 
@@ -298,6 +304,21 @@ class App:
 
         return decompose(self._embedding(source), self.host, self._known.dictionary(self._known.by_name()), most)
 
+    def describe(self, config: DescribeConfig, emit: Emit = ignore, control: Control | None = None) -> Description:
+        """The words in which the loaded model itself says most of some pictures.
+
+        Args:
+            config: Their folder, how many words, and how long to search.
+            emit: Hears how far the search is; `control.stop()` ends it with the words found by then.
+
+        Returns:
+            The words in order, with their losses, and an expression of just their vectors to edit and merge. Raises InvalidConfig
+            and InvalidDataset with every fault; TrainingFailed and HostError where the search cannot go on.
+        """
+        from lib_ti.training.describe import describe
+
+        return describe(self.host, config, self._known.dictionary(self._known.by_name()), emit, control)
+
     def convert(self, sources: Sequence[Path], config: ConvertConfig) -> Conversion:
         """Files and folders into another form, and to another family if one is named.
 
@@ -417,6 +438,7 @@ class App:
             The job: `job.snapshot` at any time, `job.wait()` for its end, `job.error` for what it raised. Raises Busy.
         """
         config = run if isinstance(run, TrainConfig) else run.config
+        self.description_job.jobs.check_idle()
         job = self.jobs.start(f"Train {config.embedding.name}", lambda emit, control: self.train(run, emit, control))
         self.submitted = config_values(config)
         return job

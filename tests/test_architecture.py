@@ -37,6 +37,7 @@ TORCH_FREE = (
     "app",
     "picture_folders",
     "library_job",
+    "description_job",
     "config",
     "dataset",
     "expression",

@@ -23,6 +23,7 @@ from lib_ti.jobs.history import Point
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.library.listing import Entry, Match
 from lib_ti.library.result import Result
+from lib_ti.training.description import Candidate, Description, FoundWord
 
 _TYPES = {str: "string", Path: "string", int: "integer", bool: "boolean"}
 _KNOWN: dict[type, Answer] = {}
@@ -288,4 +289,30 @@ REMAKE = Answer(
     job="Counts up with each job; 0 where there was none.",
     total="Files to make; those of the loaded model already are passed over.",
     files="Those that are done.",
+)
+CANDIDATE = Answer(Candidate, "token text loss", text="A whole word, or a piece of one.")
+FOUND_WORD = Answer(
+    FoundWord,
+    "token text loss share others",
+    loss="With all words up to this one.",
+    share="Of the loss without any word, what this one took away.",
+    others="The next best at its place.",
+)
+DESCRIPTION = Answer(
+    Description,
+    "folder pictures start_loss words share expression text images stopped",
+    "What pictures are in the model's own words.",
+    start_loss="With the neutral word alone.",
+    share="Of that, what all words took away.",
+    expression="Of just the words' vectors, to edit and merge.",
+    text="The words that can be typed.",
+    images="The work, in pictures learned from.",
+)
+DESCRIBING = Answer(
+    Snapshot,
+    "job state active status fraction",
+    "The description that goes on, else the one that was last.",
+    added={"description": Description | None, "failure": Failed | None},
+    job="Counts up with each job; 0 where there was none.",
+    description="Once it is over.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
+from lib_ti.api.describe import add_describe_routes
 from lib_ti.api.embeddings import add_convert_route, add_embedding_routes, add_inspect_routes
 from lib_ti.api.library import add_library_routes, add_remake_routes
 from lib_ti.api.refusal import RefusingRoute
@@ -25,6 +26,7 @@ def build_router(app: App, access: Access) -> APIRouter:
     add_convert_route(router, values)
     add_library_routes(router, values)
     add_remake_routes(router, values)
+    add_describe_routes(router, values)
     add_training_routes(router, values)
     return router
 

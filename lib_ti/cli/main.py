@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lib_ti.cli import convert, create, dataset, demo, generate, inspect, merge, remake, train, ui
+from lib_ti.cli import convert, create, dataset, demo, describe, generate, inspect, merge, remake, train, ui
 from lib_ti.cli import list as list_
 from lib_ti.cli.console import STOPPED, ending_as_by_ctrl_c, say, silence, tell
 from lib_ti.cli.flags import called_as
 from lib_ti.errors import Busy, HostError, TIError, TrainingFailed
 from lib_ti.version import VERSION
 
-COMMANDS = (train, dataset, create, merge, remake, inspect, convert, list_, generate, demo, ui)
+COMMANDS = (train, dataset, describe, create, merge, remake, inspect, convert, list_, generate, demo, ui)
 _MINUS = re.compile(r"-[-(\s]*'")
 _MARK = "\0"
 

@@ -1,7 +1,10 @@
 """A tree back to text, in one canonical spelling: `parse(print(tree)) == tree`."""
 
+from collections.abc import Callable, Sequence
+
+from lib_ti.expression.evaluate import Dictionary
 from lib_ti.expression.limits import END, START
-from lib_ti.expression.nodes import Append, Chain, Crop, Keep, Node, Postfix, Roll, Scale, Sum, Text, Token
+from lib_ti.expression.nodes import Append, Chain, Crop, Keep, Node, Postfix, Roll, Scale, Sum, Text, Token, chain_of
 from lib_ti.expression.parser import quote
 
 
@@ -45,3 +48,20 @@ def _token(token: int | None) -> str:
 def print_number(number: float) -> str:
     """The shortest decimal that reads back as the same number."""
     return repr(number).removesuffix(".0")
+
+
+def print_tokens(tokens: Sequence[int], token_text: Callable[[int], str], dictionary: Dictionary) -> str:
+    """An expression of one row a token, in their order: 'red','star'. See `operand_of`."""
+    first, *others = (operand_of(token, token_text, dictionary) for token in tokens)
+    return print_expression(chain_of(node_of(first), tuple(Append(other) for other in others)))
+
+
+def operand_of(token: int, token_text: Callable[[int], str], dictionary: Dictionary) -> Text | Token:
+    """A word, where `dictionary` reads it as just that token; else its id, for pieces of words and words that are an embedding's."""
+    word = token_text(token).removesuffix("</w>")
+    return Text(word) if dictionary.read(word) == [token] else Token(token)
+
+
+def node_of(operand: Text | Token) -> Node:
+    """By itself: an id can only be appended."""
+    return operand if isinstance(operand, Text) else chain_of(Text(""), (Append(operand),))

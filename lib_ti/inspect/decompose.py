@@ -12,7 +12,6 @@ import torch
 from lib_ti.embedding.embedding import Embedding
 from lib_ti.expression.evaluate import ENCODERS, Dictionary
 from lib_ti.expression.nodes import (
-    Append,
     Chain,
     Crop,
     Keep,
@@ -22,11 +21,10 @@ from lib_ti.expression.nodes import (
     Scale,
     Sum,
     Text,
-    Token,
     chain_of,
     sum_of,
 )
-from lib_ti.expression.printer import print_expression
+from lib_ti.expression.printer import node_of, operand_of, print_expression
 from lib_ti.host import TextModel
 from lib_ti.inspect.facts import Decomposition
 
@@ -132,10 +130,5 @@ def _row_node(row: Parts, host: TextModel, dictionary: Dictionary) -> Node:
     for token, weight in zip(row.tokens, row.weights, strict=True):
         factor = abs(float(f"{weight:.{_DIGITS}g}"))
         scale = () if factor == 1 else (Scale("*", factor),)
-        parts.append(Part(weight >= 0, chain_of(_token_node(token, host, dictionary), scale)))
+        parts.append(Part(weight >= 0, chain_of(node_of(operand_of(token, host.token_text, dictionary)), scale)))
     return sum_of(tuple(parts))
-
-
-def _token_node(token: int, host: TextModel, dictionary: Dictionary) -> Node:
-    word = host.token_text(token).removesuffix("</w>")
-    return Text(word) if dictionary.read(word) == [token] else Chain(Text(""), (Append(Token(token)),))

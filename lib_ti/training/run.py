@@ -467,10 +467,15 @@ def _due(step: int, every: int) -> bool:
 _SAYS_SO = re.compile(r"out of memory|can't allocate memory", re.IGNORECASE)
 """CUDA and MPS say the first, torch's allocator on the CPU the second; only CUDA's has a type of its own."""
 
+SMALLER = (
+    "Vectors of the steps that were done are saved. Train with smaller pictures (Width, Height), micro-batches of 1 or "
+    "Gradient checkpointing, or move the VAE to RAM; then resume."
+)
+
 
 @contextmanager
-def memory_faults_reported() -> Iterator[None]:
-    """Raises TrainingFailed in the place of torch's error, with nothing of the run held any longer by its traceback."""
+def memory_faults_reported(hint: str = SMALLER) -> Iterator[None]:
+    """Raises TrainingFailed in the place of torch's error, with what to do, and with nothing of the run held any longer by its traceback."""
     try:
         yield
     except RuntimeError as error:
@@ -478,8 +483,4 @@ def memory_faults_reported() -> Iterator[None]:
             raise
         traceback.clear_frames(error.__traceback__)
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise TrainingFailed(
-            f"The memory ran out: {reason}.",
-            "Vectors of the steps that were done are saved. Train with smaller pictures (Width, Height), micro-batches of 1 or "
-            "Gradient checkpointing, or move the VAE to RAM; then resume.",
-        ) from None
+        raise TrainingFailed(f"The memory ran out: {reason}.", hint) from None

@@ -13,11 +13,13 @@ import gradio as gr
 from lib_ti.app import App
 from lib_ti.ui import compat, ids, wording
 from lib_ti.ui.actions.dataset import DatasetActions
+from lib_ti.ui.actions.describe import DescribeActions
 from lib_ti.ui.actions.embeddings import EmbeddingActions
 from lib_ti.ui.actions.train import Actions, faults_of
 from lib_ti.ui.html.run import pulse
 from lib_ti.ui.panels.create import CreatePanel, build_create, wire_create
 from lib_ti.ui.panels.dataset import DatasetPanel, build_dataset, show_ending, wire_dataset
+from lib_ti.ui.panels.describe import show_description, wire_describe
 from lib_ti.ui.panels.inspect import InspectPanel, build_inspect, open_file, show_files, wire_inspect
 from lib_ti.ui.panels.library import LibraryPanel, build_library, show_remake, wire_library
 from lib_ti.ui.panels.merge import MergePanel, build_merge, wire_merge
@@ -113,16 +115,20 @@ class _Page:
     def __init__(self, app: App, panels: _Panels, machinery: _Machinery) -> None:
         self.app, self.panels, self.machinery = app, panels, machinery
         self.embeddings, self.pictures = EmbeddingActions(app), DatasetActions(app.pictures)
+        self.words = DescribeActions(app.description_job)
         train, dataset, library = panels.train, panels.dataset, panels.library
+        describe = dataset.shown.describe
         self.parts = {
             "model": panels.header,
             **train.parts,
             "preparation": dataset.progress,
             "remake": library.remake.result,
+            "description": describe.shown,
         }
         self.run_buttons = [train.pause, train.stop, train.save_now, train.preview_now]
         outputs = [machinery.pulse, machinery.shown, *self.parts.values(), train.train, train.resume]
         outputs += [*self.run_buttons, *train.form.faults.values(), *dataset.outputs, *library.outputs]
+        outputs += describe.outputs
         inputs = {machinery.shown, machinery.chosen, library.typed}
         self.refresh = Refresh(self.refreshed, inputs, outputs)
         self.filled = [*train.form.components.values(), dataset.shown.folder]
@@ -135,7 +141,7 @@ class _Page:
         """Of all that differs from what is `shown`."""
         view, panels = view_of(self.app, data[self.machinery.chosen]), self.panels
         changed = view.changed(shown)
-        active = view.active or view.preparing or view.remaking
+        active = view.active or view.preparing or view.remaking or view.describing
         result = {
             self.machinery.pulse: compat.show(pulse(next(_ticks), active)),
             self.machinery.shown: view.fingerprints,
@@ -145,6 +151,8 @@ class _Page:
             result |= self._buttons(view)
         if "preparing" in changed:
             result |= show_ending(panels.dataset, self.pictures)
+        if "describing" in changed:
+            result |= show_description(panels.dataset.shown.describe, self.words)
         if "remaking" in changed and view.remake:
             typed = str(data[panels.library.typed] or "")
             result |= show_remake(panels.library, self.embeddings, view.remaking, typed)
@@ -202,6 +210,9 @@ class _Page:
         actions, train = Actions(self.app), panels.train.form
         wire_create(panels.create, actions, train)
         wire_dataset(panels.dataset, self.pictures, train, self.go_to, refresh)
+        forms = {"train": train, "create": panels.create.form, "merge": panels.merge.form}
+        shown, from_pictures = panels.dataset.shown, panels.train.from_pictures
+        wire_describe(shown.describe, self.words, shown.folder, forms, from_pictures, self.go_to, refresh)
         wire_train(panels.train, actions, refresh)
         wire_merge(panels.merge, self.embeddings, train, self.go_to)
         wire_inspect(panels.inspect, self.embeddings, panels.merge.form, self.go_to)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lib_ti.app import App
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.describe import DescribeConfig
 from lib_ti.config.embeddings import RemakeConfig
 from lib_ti.config.options import labels
 from lib_ti.config.train import TrainConfig
@@ -17,6 +18,7 @@ from lib_ti.jobs.job import Jobs
 from lib_ti.jobs.snapshot import Snapshot
 from lib_ti.ui import wording
 from lib_ti.ui.html import album, run
+from lib_ti.ui.html.describe import description
 from lib_ti.ui.html.markup import NOTHING, Html
 from lib_ti.ui.html.remake import library_job
 
@@ -31,7 +33,7 @@ Chosen = tuple[int, Path]
 @dataclass(frozen=True)
 class View:
     """`parts` by name. `active` says that a training runs, `preparing` that pictures are prepared, `remaking` that files are
-    remade, each with the number of its job; `pause_label` what the pause button would do."""
+    remade, `describing` that pictures are described, each with the number of its job; `pause_label` what the pause button would do."""
 
     parts: dict[str, Html]
     job: int
@@ -41,16 +43,19 @@ class View:
     preparing: bool = False
     remake: int = 0
     remaking: bool = False
+    description: int = 0
+    describing: bool = False
 
     @property
     def fingerprints(self) -> dict[str, str]:
         about = {name: blake2b(html.encode(), digest_size=8).hexdigest() for name, html in self.parts.items()}
         about |= {"buttons": f"{self.active} {self.pause_label}", "ending": f"{self.job} {self.active}"}
         about |= {"preparing": f"{self.preparation} {self.preparing}", "remaking": f"{self.remake} {self.remaking}"}
+        about |= {"describing": f"{self.description} {self.describing}"}
         return about
 
     def changed(self, shown: Shown) -> set[str]:
-        """The parts, and "buttons", "ending", "preparing" and "remaking" among them, that a browser does not show as they are now."""
+        """The parts, and "buttons", "ending", "preparing", "remaking" and "describing" among them, that a browser does not show as they are now."""
         return {name for name, fingerprint in self.fingerprints.items() if shown.get(name) != fingerprint}
 
 
@@ -59,6 +64,7 @@ def view_of(app: App, chosen: Chosen | None = None) -> View:
     snapshot = _snapshot(app.jobs, TrainConfig)
     preparation = _snapshot(app.pictures.jobs, DatasetConfig)
     remake = _snapshot(app.library_job.jobs, RemakeConfig)
+    search = _snapshot(app.description_job.jobs, DescribeConfig)
     paths = [(snapshot.job, preview.path) for preview in snapshot.previews]
     newest = len(paths) - 1
     large = paths.index(chosen) if chosen in paths else newest
@@ -72,6 +78,7 @@ def view_of(app: App, chosen: Chosen | None = None) -> View:
         "log": run.log(snapshot),
         "preparation": album.preparation(preparation),
         "remake": library_job(remake, app.library_job.progress),
+        "description": description(search, app.description_job.description),
     }
     waiting = job is not None and snapshot.active and job.control.paused
     return View(
@@ -83,6 +90,8 @@ def view_of(app: App, chosen: Chosen | None = None) -> View:
         preparing=preparation.active,
         remake=remake.job,
         remaking=remake.active,
+        description=search.job,
+        describing=search.active,
     )
 
 

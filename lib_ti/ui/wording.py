@@ -118,3 +118,14 @@ CAPTIONS_SAVED = {0: "Nothing has changed.", 1: "1 caption saved."}
 MANY_CAPTIONS_SAVED = "{count:,} captions saved."
 FROM_NAME = "no caption file; the name gives: {words}"
 NO_WORDS = "no caption"
+
+DESCRIBE = "Describe in the model’s words"
+DESCRIBE_SETTINGS = "How the words are searched for"
+DESCRIBING = "Describing"
+DESCRIBE_STOPPED = "Stopped: these are the words found by then."
+DESCRIBED = "The loss is {share} % less than with the neutral word. {pictures} pictures; as much work as learning from {images}."
+NO_WORD = "No words were found that say more of the pictures than the neutral one."
+WORD_COLUMNS = ("Word", "", "Less by", "Loss", "Next best")
+START_TRAIN_SO = "Start Train with them"
+START_CREATE_SO = "Start Create with them"
+FROM_PICTURES = "Find words for the pictures"

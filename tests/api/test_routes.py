@@ -36,7 +36,7 @@ def locked(app: App) -> FastAPI:
 
 def test_every_route_is_described_with_its_errors(app: App) -> None:
     found = operations(locked(app))
-    assert len(found) == 20
+    assert len(found) == 23
     for name, operation in found.items():
         answers = operation["responses"]
         assert operation["description"].strip(), name
@@ -128,7 +128,7 @@ def test_what_the_user_has_set_for_good_is_the_default(app: App) -> None:
 def test_nobody_comes_in_without_the_password(app: App) -> None:
     client = TestClient(locked(app))
     routes = [route for route in build_router(app, Access(OWN)).routes if isinstance(route, APIRoute)]
-    assert len(routes) == 20
+    assert len(routes) == 23
     for route in routes:
         (method,) = route.methods
         for credentials in (None, ("ann", "an"), ("ann", ""), ("", ""), ("bob", "an:opener"), ("ann", "pässword")):

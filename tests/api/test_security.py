@@ -17,13 +17,14 @@ from lib_ti.api.routes import PREFIX, add_routes
 from lib_ti.api.security import Access, find_inside
 from lib_ti.api.values import Values
 from lib_ti.app import App
+from lib_ti.config.describe import DescribeConfig
 from lib_ti.config.embeddings import CreateConfig, MergeConfig
 from lib_ti.config.options import walk_options
 from lib_ti.config.train import TrainConfig
 from tests.toy_host import ToyHost
 
 CONFIGS = (CreateConfig, MergeConfig, TrainConfig, RemakeRequest, InspectRequest, HeatmapRequest, DecomposeRequest)
-CONFIGS += (ConvertRequest,)
+CONFIGS += (ConvertRequest, DescribeConfig)
 SECRET = b"a secret"
 
 
@@ -169,6 +170,14 @@ def test_paths_are_not_those_of_the_folder_that_the_server_was_started_in(client
         "secret.safetensors",
         "secret.txt",
     ]
+
+
+def test_pictures_to_describe_come_from_named_folders_alone(client: TestClient, world: Path) -> None:
+    answer = client.post(f"{PREFIX}/describe/start", json={"pictures": str(world / "outside")})
+    assert answer.status_code == 422
+    (fault,) = answer.json()["faults"]
+    assert fault["where"] == "pictures"
+    assert "open more of them" in fault["hint"]
 
 
 def test_training_pictures_come_from_named_folders_alone(client: TestClient, world: Path) -> None:

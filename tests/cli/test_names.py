@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from lib_ti.cli import convert as convert_
-from lib_ti.cli import create, dataset, demo, generate, merge, remake, train, ui
+from lib_ti.cli import create, dataset, demo, describe, generate, merge, remake, train, ui
 from lib_ti.cli import inspect as inspect_
 from lib_ti.cli.flags import faults_by_flag
 from lib_ti.config.command import GenerateConfig, ServeConfig
 from lib_ti.config.dataset import DatasetConfig
+from lib_ti.config.describe import DescribeConfig
 from lib_ti.config.embeddings import ConvertConfig, CreateConfig, InspectConfig, MergeConfig, RemakeConfig
 from lib_ti.config.options import walk_options
 from lib_ti.config.train import TrainConfig
@@ -22,6 +23,7 @@ from lib_ti.errors import Fault, FaultList, InvalidConfig, InvalidDataset, TIErr
 COMMANDS = {
     "train": (train, TrainConfig, ["train"]),
     "dataset": (dataset, DatasetConfig, ["dataset", "in"]),
+    "describe": (describe, DescribeConfig, ["describe", "in"]),
     "create": (create, CreateConfig, ["create"]),
     "merge": (merge, MergeConfig, ["merge", "'cat'"]),
     "again": (remake, RemakeConfig, ["again", "a.pt"]),

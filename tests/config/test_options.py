@@ -144,15 +144,17 @@ def values_of(config: type) -> st.SearchStrategy[dict[str, Any]]:
         if path in options:
             options[path] = st.sampled_from(["0.005", "5e-3:10, 1e-4", "warmup:5, 0.01 cosine:99"])
     if "optim.name" in options:  # what the others refuse has tests of its own
-        options["optim.name"] = st.just("adamw")
+        del options["optim.name"]
+        needed["optim.name"] = st.just("adamw")  # also where a preset has another
     if "data.width" in options:  # both or none
         del options["data.width"], options["data.height"], options["loss.timestep_max"]
-        del (
-            options["data.name"],
-            options["data.more"],  # lines, which are read
-            options["embedding.more"],
-            options["embedding.negative"],
-        )  # names, which must be told apart
+        for path in (
+            "data.more",
+            "data.name",
+            "embedding.more",
+            "embedding.negative",
+        ):  # lines, and names they tell apart
+            del options[path]
     return st.fixed_dictionaries(needed, optional=options)
 
 

@@ -22,7 +22,7 @@ def test_the_host_is_left_as_found(under_test: HostUnderTest, ending: BaseExcept
     with under_test.host.training_session(SessionRequest("warm", ROWS)) as session:
         # A host may load its model only now, and Forge makes its token table float32 at the first prompt of any kind.
         session.encode_prompts(["a cat"], under_test.vectors(), [under_test.size()])
-    before = _state(under_test)
+    before = state_of(under_test)
     expected = pytest.raises(type(ending)) if ending else nullcontext()
     request = SessionRequest(NAME, ROWS, clip_skip=2, checkpointing=True)
     with expected, under_test.host.training_session(request) as session:
@@ -40,7 +40,7 @@ def test_the_host_is_left_as_found(under_test: HostUnderTest, ending: BaseExcept
         session.offload_image_encoder()
         if ending is not None:
             raise ending
-    after = _state(under_test)
+    after = state_of(under_test)
     assert before.keys() == after.keys()
     changed = [key for key in before if before[key] != after[key]]
     assert changed == []
@@ -55,7 +55,7 @@ def test_a_second_session_gives_the_same_numbers(under_test: HostUnderTest) -> N
     assert torch.equal(*predictions)
 
 
-def _state(under_test: HostUnderTest) -> dict[str, Any]:
+def state_of(under_test: HostUnderTest) -> dict[str, Any]:
     state: dict[str, Any] = {
         "python": random.getstate(),
         "numpy": str(np.random.get_state()),

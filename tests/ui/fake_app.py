@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from lib_ti.app import App
+from lib_ti.config.describe import DescribeConfig
 from lib_ti.config.embeddings import CreateConfig
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
@@ -33,6 +34,7 @@ from lib_ti.events import (
 from lib_ti.host import EncoderInfo, ModelInfo
 from lib_ti.library.result import Result
 from lib_ti.picture_folders import PictureFolders
+from lib_ti.training.description import Candidate, Description, FoundWord
 
 
 class FakeHost:
@@ -154,6 +156,25 @@ class FakeApp(App):
         emit(Saved(self.done[name], path, "embedding"))
         emit(Finished(self.done[name], path, stopped=self.done[name] < config.optim.steps))
         return path
+
+    def describe(self, config: DescribeConfig, emit: Emit = ignore, control: Control | None = None) -> Description:
+        """Finds the words a, b, c …, half a second or ten steps each."""
+        if config.pictures == "empty":
+            raise InvalidDataset([Fault("pictures", "there is no picture")])
+        words: list[FoundWord] = []
+        for number in range(config.words):
+            for tried in range(10):
+                if control and control.stopping:
+                    break
+                emit(Status(f"Word {number + 1} of {config.words}: {tried} of 10 compared", number / config.words))
+                time.sleep(self.pace)
+            else:
+                others = (Candidate(7, "<moth>", 0.19),)
+                words.append(FoundWord(number, "abcdefghi"[number], 0.2 - number / 100, 0.2 / (number + 1), others))
+        typed = [word.text for word in words]
+        expression = ",".join(f"'{word}'" for word in typed)
+        stopped = bool(control and control.stopping)
+        return Description(config.pictures, 8, 0.25, tuple(words), expression, " ".join(typed), 96.0, stopped)
 
     def picture(self, step: int) -> Path:
         image = Image.new("RGB", (256, 256), (235, 228, 214))

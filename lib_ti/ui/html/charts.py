@@ -163,13 +163,14 @@ def rate_chart(history: History) -> Html:
 
 
 def norms_chart(history: History) -> Html:
+    """A line for each encoder of each embedding; of more than there are colours, the length now alone."""
     last = history.points[-1].norms
-    kinds = dict(zip(last, ("main", "second"), strict=False))
+    kinds = dict(zip(last, ("main", "second", "third", "fourth"), strict=False))
     lines = {
         kind: [(float(point.step), point.norms[name]) for point in history.points if name in point.norms]
         for name, kind in kinds.items()
     }
-    now = [(f"{name} {last[name]:.3g}", kind if len(kinds) > 1 else "") for name, kind in kinds.items()]
+    now = [(f"{name} {length:.3g}", kinds.get(name, "") if len(kinds) > 1 else "") for name, length in last.items()]
     return _small("Vector norm", now, history, lines)
 
 

@@ -14,6 +14,7 @@ from lib_ti.ui.actions.dataset import DatasetActions
 from lib_ti.ui.form import Form, outdate, small_button
 from lib_ti.ui.html.markup import NOTHING
 from lib_ti.ui.html.notices import heading
+from lib_ti.ui.panels.describe import DescribePanel, build_describe_settings, build_description
 from lib_ti.ui.refresh import Refresh
 
 STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -44,6 +45,7 @@ class AlbumPanel:
     next: Any
     save: Any
     report: Any
+    describe: DescribePanel
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def _build_album(defaults: Mapping[str, Any]) -> AlbumPanel:
             show = small_button(wording.SHOW, "show_album")
             validate = small_button(wording.VALIDATE, "prove")
             train_here = small_button(wording.TRAIN_HERE, "train_here")
+        settings = build_describe_settings()
+    describe = build_description(*settings)
     validation = compat.html(visible=False, elem_id=ids.part_id("proof"))
     album = compat.html(elem_id=ids.part_id("album"))
     with gr.Row(elem_classes=[ids.BUTTONS], elem_id=ids.part_id("album_buttons")):
@@ -103,7 +107,7 @@ def _build_album(defaults: Mapping[str, Any]) -> AlbumPanel:
         save = small_button(wording.SAVE_CAPTIONS, "save_captions", variant="primary")
     with gr.Column(elem_id=ids.part_id("album_machinery")):
         report = compat.textbox(elem_id=ids.part_id("album_told"))
-    return AlbumPanel(folder, show, validate, train_here, validation, album, previous, next_, save, report)
+    return AlbumPanel(folder, show, validate, train_here, validation, album, previous, next_, save, report, describe)
 
 
 def _build_settings(form: Form) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class TrainPanel:
     form: Form
     schedule: Any
     txt2img: Any
+    from_pictures: Any
     notice: Any
     checked: Any
     drawn: Any
@@ -153,22 +154,24 @@ def build_train(defaults: Mapping[str, Any], templates: Sequence[str], samplers:
     notice = compat.html(visible=False, elem_id=ids.part_id("notice"))
     with gr.Row(elem_id=ids.part_id("train_panel")):
         with gr.Column(scale=5, min_width=280, elem_id=ids.part_id("settings")):
-            schedule, txt2img = _build_settings(form)
+            schedule, txt2img, from_pictures = _build_settings(form)
         with gr.Column(scale=6, min_width=280, elem_id=ids.part_id("run")):
             checked = compat.html(visible=False, elem_id=ids.part_id("checked"))
             shown = {name: compat.html(elem_id=ids.part_id(name)) for name in PARTS if name != "model"}
     form.answers = [notice, checked]
     form.wire_answers(checked=["optim.lr"])
-    seen = (schedule, txt2img, notice, checked, gr.State(None), shown)
+    seen = (schedule, txt2img, from_pictures, notice, checked, gr.State(None), shown)
     return TrainPanel(form, *seen, train, resume, check, stop, pause, save_now, preview_now)
 
 
-def _build_settings(form: Form) -> tuple[Any, Any]:
-    """Where the schedule is shown, and the button for txt2img, which the style sheet hides where there is none."""
+def _build_settings(form: Form) -> tuple[Any, Any, Any]:
+    """Where the schedule is shown; the button for txt2img, which the style sheet hides where there is none; and the one that
+    finds words for the pictures."""
     form.field("run.preset")
     form.row("embedding.name", "embedding.vectors")
     form.field("embedding.init")
     form.field("data.folder")
+    from_pictures = small_button(wording.FROM_PICTURES, "from_pictures")
     form.row("data.template")
     form.row("data.width", "data.height")
     form.field("optim.lr")
@@ -184,7 +187,7 @@ def _build_settings(form: Form) -> tuple[Any, Any]:
                 form.row(*row)
             if title == "Previews":
                 txt2img = compat.button(wording.READ_TXT2IMG, size="sm", elem_id=ids.part_id("txt2img_button"))
-    return schedule, txt2img
+    return schedule, txt2img, from_pictures
 
 
 def wire_train(panel: TrainPanel, actions: Actions, refresh: Refresh) -> None:

@@ -103,6 +103,15 @@ def test_two_encoders_have_a_line_each_named_in_its_colour():
     assert '<span class="second">clip_g 0.5</span>' in html
 
 
+def test_several_embeddings_have_a_line_each_and_those_beyond_the_colours_their_length():
+    norms = {f"{name} clip_l": 0.1 * n for n, name in enumerate("abcde", 1)}
+    html = charts.norms_chart(History().add(StepDone(1, 9, 0, 0, 0.1, 0.1, norms, 1, 0.1)))
+    for name, kind in zip("abcd", ("main", "second", "third", "fourth"), strict=True):
+        assert f'<span class="{kind}">{name} clip_l' in html
+        assert f'ti_lab_line {kind}"' in html
+    assert "e clip_l 0.5" in html
+
+
 def test_what_is_measured_on_fixed_samples_is_a_line_of_its_own():
     """The one that can be read: those of the updates are mostly noise."""
     measured = [Measured(step, 0.4 - step / 100, 0.3, 20, False, 12.0) for step in (0, 10, 20, 30)]

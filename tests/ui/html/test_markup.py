@@ -38,7 +38,8 @@ from lib_ti.library.result import Result
 from lib_ti.library_job import Progress
 from lib_ti.merge.check import Check
 from lib_ti.remake import RemakeResult
-from lib_ti.ui.html import album, charts, figures, library, notices, remake, run
+from lib_ti.training.description import Candidate, Description, FoundWord
+from lib_ti.ui.html import album, charts, describe, figures, library, notices, remake, run
 from lib_ti.ui.html.markup import NOTHING, Html
 
 UI = Path(run.__file__).parents[1]
@@ -68,6 +69,9 @@ STOPPED = Snapshot(1, EVIL, "stopped", result=Path(EVIL), verdicts=(Judged(EVIL,
 CARD = Card(EVIL, Path(EVIL), EVIL, EVIL, (8, 8), b"jpeg", EVIL)
 RESULT = Result(Path(EVIL), "sd1", 1, (EVIL,))
 REMADE = (RemakeResult(Path(EVIL), RESULT), RemakeResult(Path(EVIL), None, EVIL))
+DESCRIPTION = Description(
+    EVIL, 8, 0.2, (FoundWord(1, EVIL, 0.1, 0.5, (Candidate(2, EVIL, 0.1),)),), EVIL, EVIL, 9.0, stopped=True
+)
 ROW = Row(1.0, True, (Nearest(1, EVIL, 0.5),))
 TABLE = Table(EVIL, 6, 1.0, (Figures(*[0.5] * 6),), (ROW,))
 HEADER = Header(
@@ -134,6 +138,11 @@ EXAMPLES: dict[Callable[..., Html], Callable[[], Sequence[Html]]] = {
         remake.library_job(RUN, Progress(4, REMADE, 1.0)),
         remake.library_job(FAILED, Progress()),
         remake.library_job(STOPPED, Progress(4, REMADE, 1.0)),
+    ],
+    describe.description: lambda: [
+        describe.description(RUN, None),
+        describe.description(FAILED, None),
+        describe.description(STOPPED, DESCRIPTION),
     ],
     remake.remake_faults: lambda: [remake.remake_faults([RemakeResult(Path(EVIL), None, EVIL)])],
 }
