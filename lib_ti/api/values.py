@@ -20,7 +20,7 @@ SAME_AS_TRAIN = {"format": "save.format"}
 """Settings of other requests that mean the same as one of the training, and share its default."""
 
 
-PICTURES = ("data.folder", "data.mask_folder", "pictures")
+PICTURES = ("data.folder", "data.mask_folder", "data.class_folder", "pictures")
 """Settings that are a folder of pictures."""
 
 
@@ -101,6 +101,7 @@ class Values:
         return {
             "data.folder": [*self.access.pictures, *own],
             "data.mask_folder": [*self.access.pictures, *own],
+            "data.class_folder": [*self.access.pictures, *own],
             "data.more": [*self.access.pictures, *own],
             "pictures": [*self.access.pictures, *own],
             "data.template": [*own, *self.app.host.template_folders()],

@@ -33,7 +33,7 @@ class Kind:
         return f"{self.part}.more"
 
 
-FOLDERS = Kind("data", "folder", ("folder", "more"), "FOLDER; repeats=3")
+FOLDERS = Kind("data", "folder", ("folder", "more", "class_folder", "class_word"), "FOLDER; repeats=3")
 EMBEDDINGS = Kind("embedding", "name", ("name", "more", "negative", "resume", "overwrite"), "NAME; vectors=4")
 
 

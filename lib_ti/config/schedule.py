@@ -19,7 +19,7 @@ from itertools import pairwise
 from math import cos, pi
 from typing import NamedTuple
 
-from lib_ti.errors import InvalidText
+from lib_ti.errors import Fault, InvalidText
 
 CHARACTERS = 10_000
 """How long a schedule may be."""
@@ -239,3 +239,13 @@ def _number(text: str) -> float | None:
         return None
     value = float(text)
     return value if value < float("inf") else None
+
+
+def rate_faults(path: str, text: str, relative: bool) -> list[Fault]:
+    """Of a setting at `path`; `relative` tells that rates relative to a row mean something there."""
+    try:
+        if parse_schedule(text).relative and not relative:
+            return [Fault(path, "a rate relative to a row, such as 0.6r, means nothing here", "write a plain number")]
+    except InvalidText as error:
+        return [Fault(path, str(error))]
+    return []

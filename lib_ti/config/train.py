@@ -7,10 +7,10 @@ from typing import Any
 from lib_ti.config.lines import FOLDERS, further
 from lib_ti.config.options import LARGEST_SEED, option
 from lib_ti.config.presets import PRESETS, preset_values
-from lib_ti.config.schedule import Schedule, parse_schedule
+from lib_ti.config.schedule import Schedule, parse_schedule, rate_faults
 from lib_ti.config.trained import EmbeddingPart as EmbeddingPart
 from lib_ti.config.trained import name_faults
-from lib_ti.errors import Fault, InvalidConfig, InvalidText
+from lib_ti.errors import Fault, InvalidConfig
 
 FITS = ("buckets", "crop", "squash", "variable")
 LATENT_SAMPLINGS = ("once", "deterministic", "random")
@@ -119,6 +119,19 @@ class DataPart:
     )
     name: str = option(
         "", "[name] is", "Which of several embeddings [name] stands for in the prompts of a folder; empty is the first."
+    )
+
+    class_folder: str = option(
+        "",
+        "Class pictures directory",
+        "A folder of pictures of the class, kohya's regularisation folder (1_woman in it): one of them goes with each picture, its "
+        "caption with [name] in place of the class word.",
+    )
+    class_word: str = option(
+        "",
+        "Class word",
+        "The plain word for what is learned, such as woman: the word in captions of class pictures, and what context regularisation "
+        "compares with. Empty is that of a folder called 1_woman, else the initialization text.",
     )
 
     def folders(self) -> tuple["DataPart", ...]:
@@ -230,6 +243,19 @@ class LossPart:
         "Prediction type",
         "What the model is taken to predict in training; auto goes by the checkpoint, as previews always do.",
         choices=PREDICTIONS,
+    )
+    prior_weight: float = option(
+        1.0, "Prior loss weight", "How much a class picture counts beside one of your own.", minimum=0.0, maximum=1000.0
+    )
+    context_weight: float = option(
+        0.0,
+        "Context regularisation",
+        "How much the other words of a prompt are held to what they say beside the class word; 0 is off.",
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    context: str = option(
+        "", "Context prompts", "One a line, with [name] and words after it; empty takes twenty of ours.", lines=3
     )
 
 
@@ -420,9 +446,9 @@ class TrainConfig:
     def check(self) -> list[Fault]:
         """Faults that no single field shows."""
         optim = self.optim
-        faults = _schedule_faults("optim.lr", optim.lr, relative=optim.name != "prodigy")
+        faults = rate_faults("optim.lr", optim.lr, relative=optim.name != "prodigy")
         if optim.clip != "disabled":
-            faults += _schedule_faults("optim.clip_at", optim.clip_at, relative=False)
+            faults += rate_faults("optim.clip_at", optim.clip_at, relative=False)
         if optim.name == "prodigy" and not optim.epsilon:
             faults.append(Fault("optim.epsilon", "Prodigy needs one above 0", "take 1e-8"))
         if self.save.optim and optim.name != "adamw":
@@ -439,15 +465,13 @@ class TrainConfig:
             odd = [one.folder for one in folders[1:] if bool(one.width) != bool(one.height)]
             faults += [Fault("data.more", f"{folder}: give both width and height, or neither") for folder in odd]
             faults += name_faults(self.embedding, [one.name for one in folders])
+        if self.embedding.more or self.embedding.negative == "pair":
+            if self.data.class_folder:
+                faults.append(
+                    Fault("data.class_folder", "class pictures are for one embedding alone", "leave it empty")
+                )
+            if self.loss.context_weight:
+                faults.append(Fault("loss.context_weight", "it holds one embedding alone", "set it to 0"))
         if self.loss.timestep_min > self.loss.timestep_max:
             faults.append(Fault("loss.timestep_max", f"is below the least timestep of {self.loss.timestep_min}"))
         return faults
-
-
-def _schedule_faults(path: str, text: str, relative: bool) -> list[Fault]:
-    try:
-        if parse_schedule(text).relative and not relative:
-            return [Fault(path, "a rate relative to a row, such as 0.6r, means nothing here", "write a plain number")]
-    except InvalidText as error:
-        return [Fault(path, str(error))]
-    return []

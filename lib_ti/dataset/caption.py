@@ -44,6 +44,22 @@ def find_caption(picture: Path, otherwise: str | None = None) -> str:
     return caption_from_name(picture.stem) if otherwise is None else otherwise
 
 
+def mark_class(caption: str, word: str, picture: Path) -> str:
+    """The caption of a class picture with [name] in place of the class `word`, wherever it stands as a word of its own.
+
+    One that holds [name] stays as it is. Raises InvalidDataset where it holds neither: it would teach the embedding nothing.
+    """
+    if "[name]" in caption:
+        return caption
+    marked, count = re.subn(rf"(?<!\w){re.escape(word)}(?!\w)", "[name]", caption, flags=re.IGNORECASE)
+    if not word or not count:
+        message = f"the caption {caption!r} does not hold the class word {word!r}"
+        raise InvalidDataset(
+            [Fault(str(picture), message, "set data.class_word to what captions call it, or put [name] there")]
+        )
+    return marked
+
+
 def caption_from_name(stem: str) -> str:
     """Digits and dashes at the front go."""
     return _one_line(_NUMBERING.sub("", stem))

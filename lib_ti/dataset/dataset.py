@@ -152,8 +152,8 @@ def sample_prompt(dataset: Dataset, name: str, seed: int, n: int) -> str:
     )
 
 
-# Two epochs, because the last update of one may hold samples of the next.
-@lru_cache(maxsize=2)
+# Two epochs, because the last update of one may hold samples of the next; of class pictures too.
+@lru_cache(maxsize=4)
 def _epoch_order(counts: tuple[int, ...], seed: int, epoch: int) -> tuple[int, ...]:
     indices = [index for index, count in enumerate(counts) for _ in range(count)]
     return tuple(shuffled(indices, chance(seed, "order", epoch)))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lib_ti.config.train import DataPart
 from lib_ti.dataset.bucket import Fit, bucket_step, fit_picture
-from lib_ti.dataset.caption import caption_files, caption_from_name, find_caption, pick_words, split_tags
+from lib_ti.dataset.caption import caption_files, caption_from_name, find_caption, mark_class, pick_words, split_tags
 from lib_ti.dataset.dataset import Dataset, Picture, Source, fingerprint
 from lib_ti.dataset.folder import MAX_REPEATS, PictureFile, list_pictures, typed_path
 from lib_ti.dataset.mask import find_masks
@@ -32,7 +32,7 @@ class FolderListing:
     """What is known of a folder before a picture is opened, by its settings `data`; `faults` is all that is wrong so far.
 
     For each of `files`, `words` has those that its name gives, and `masks` its mask; `lost` are the names of masks that belong to
-    none. `label` is what a further folder of a data set is called, "" for the first.
+    none. `label` is what a further folder of a data set is called, "" for the first. `class_word` is None but for class pictures.
     """
 
     data: DataPart
@@ -43,6 +43,7 @@ class FolderListing:
     masks: tuple[Path | None, ...]
     lost: tuple[str, ...]
     faults: tuple[Fault, ...]
+    class_word: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,22 @@ def list_dataset(
         label = typed_path(part.folder).name or part.folder
         listed.append(_list_folder(part, label, pixel_multiple, template_folders, names))
     return Listing(tuple(listed), name, model_size, pixel_multiple, tuple(names))
+
+
+def list_class_pictures(data: DataPart, class_word: str, name: str, model_size: int, pixel_multiple: int) -> Listing:
+    """Of `data.class_folder`, the same. Prompts are the captions, with [name] in place of the class word: `data.class_word`, else
+    what a folder's name calls it (1_woman), else `class_word`."""
+    # Read as the first folder, but their captions are their whole prompts, as they are.
+    own = replace(data, more="", repeats=1, mask_folder="", caption_prefix="", caption_suffix="", tag_dropout=0.0)
+    part = replace(own, folder=data.class_folder, template="none")
+    folder, label = _list_folder(part, "", pixel_multiple, (), ()), typed_path(part.folder).name or part.folder
+    # Of a setting that class pictures share with the others, these tell the fault.
+    faults = [replace(fault, where="data.class_folder") for fault in folder.faults if fault.where == "data.folder"]
+    faults += [fault for fault in folder.faults if not fault.where.startswith("data.")]
+    files = tuple(replace(file, name=f"{label}/{file.name}") for file in folder.files)
+    template = Template("class pictures", ("[filewords]",))
+    found = replace(folder, label=label, template=template, files=files, faults=tuple(faults), class_word=class_word)
+    return Listing((found,), name, model_size, pixel_multiple)
 
 
 def _list_folder(
@@ -178,9 +195,12 @@ def _scan_picture(
     """The picture, or None with its faults added to `faults`."""
     caption = found = None
     with _collect(faults, file):
-        caption = plain_marks(find_caption(file.path, file.class_words or words))
+        read = plain_marks(find_caption(file.path, file.class_words or words))
         if folder.data.wildcards:
-            _validate_braces(caption, str(next(iter(caption_files(file.path)), file.path)))
+            _validate_braces(read, str(next(iter(caption_files(file.path)), file.path)))
+        if folder.class_word is not None:
+            read = mark_class(read, folder.data.class_word or file.class_words or folder.class_word, file.path)
+        caption = read
     with _collect(faults, file):
         found = _validate_picture(file.path, mask, folder.data, listing)
     if caption is None or found is None:

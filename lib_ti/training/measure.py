@@ -11,7 +11,6 @@ from dataclasses import replace
 from math import ceil, isfinite
 
 import torch
-import torch.nn.functional as F
 
 from lib_ti.chance import chance, shuffled
 from lib_ti.config.train import MeasurePart, TrainConfig
@@ -19,6 +18,7 @@ from lib_ti.create import initial_vectors
 from lib_ti.dataset.dataset import Dataset
 from lib_ti.errors import TIError, TrainingFailed
 from lib_ti.host import PictureSize, TextModel, TrainingSession, Vectors
+from lib_ti.training.context import context_prompt, unlikeness
 from lib_ti.training.latents import Views
 from lib_ti.training.state import RunState
 from lib_ti.training.update import Sample, draw_noise, losses_of
@@ -174,11 +174,8 @@ def likeness_of_context(
 
     After the context loss of CoRe (Wu et al. 2024). None where the conditioning has no place for each token.
     """
-    prompt, rows = f"{name} {CONTEXT}", len(next(iter(now[name].values())))
-    places = slice(1 + rows, 1 + rows + len(CONTEXT.split()))
-    found = []
-    told = [session.encode_prompts([prompt], vectors, [size]).tensors for vectors in (now, then)]
-    for key, tensor in told[0].items():
-        if tensor.dim() == 3 and tensor.shape[1] >= places.stop:
-            found.append(F.cosine_similarity(tensor[0, places].float(), told[1][key][0, places].float(), dim=-1).mean())
-    return float(torch.stack(found).mean()) if found else None
+    rows = len(next(iter(now[name].values())))
+    prompt = context_prompt(f"[name] {CONTEXT}", name, rows, str.split)
+    told = [session.encode_prompts([prompt.text], vectors, [size]).tensors for vectors in (now, then)]
+    found = unlikeness(told[0], told[1], [prompt])
+    return None if found is None else 1 - float(found)

@@ -12,7 +12,7 @@ from lib_ti.config.schedule import Schedule
 from lib_ti.config.train import TrainConfig
 from lib_ti.config.trained import EmbeddingPart
 from lib_ti.dataset.dataset import Dataset, buckets
-from lib_ti.dataset.scan import Listing, called, list_dataset, scan_pictures
+from lib_ti.dataset.scan import Listing, called, list_class_pictures, list_dataset, scan_pictures
 from lib_ti.dataset.wildcards import longest
 from lib_ti.embedding.name import name_remark, shadow_warnings
 from lib_ti.embedding.vocabulary import word_lengths
@@ -42,7 +42,8 @@ from lib_ti.training.verdict import is_settled
 @dataclass(frozen=True)
 class Plan:
     """`paths`: where each embedding goes, by name; `rates`: a line for each stage of the schedule; `buckets`: pictures by (width, height); `prompts_seen` tells
-    that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it."""
+    that the model sees the embedding in every prompt: where the model was at work, the run looks once it has it;
+    `classes`: the class pictures, where there are any."""
 
     config: TrainConfig
     model: ModelInfo
@@ -56,6 +57,7 @@ class Plan:
     prompts_seen: bool = False
     memory: str = ""
     name_remark: str = ""
+    classes: Dataset | None = None
 
     @property
     def first_step(self) -> int:
@@ -108,6 +110,7 @@ class Plan:
             f"Pictures: {len(self.dataset.pictures)} ({self.dataset.samples_per_epoch} an epoch with repeats), {shapes}"
             + (f", {masks} with a mask" if masks else "")
             + (f", encoded in {views} views" if views > len(self.dataset.pictures) else ""),
+            *self._classes_in_words(),
             f"Update: {self.config.images_per_update} pictures "
             f"(batch size {optim.batch_size} x {optim.accumulation}), {self.steps_per_epoch} updates an epoch",
             f"Steps: {self.first_step + 1} to {self.last_step}, {epochs:.1f} epochs{self._end_in_words()}",
@@ -140,6 +143,12 @@ class Plan:
         most = "no longer than words" if optim.cap == 1 else f"at most {optim.cap:g} times as long as words"
         return f"{what}; vectors {most}, so that they do not drown the rest of a prompt"
 
+    def _classes_in_words(self) -> list[str]:
+        if not self.classes:
+            return []
+        weight = self.config.loss.prior_weight
+        return [f"Class pictures: {len(self.classes.pictures)}, one with each picture, at weight {weight:g}"]
+
     def _end_in_words(self) -> str:
         part = self.config.measure
         return f", or the end of a stage that gains less than {part.gain:.0%}" if part.end else ""
@@ -168,6 +177,7 @@ class Outline:
     paths: dict[str, Path]
     start: Start | None = None
     last_step: int = 0
+    classes: Listing | None = None
 
 
 def outline_training(host: Host, config: TrainConfig) -> Outline:
@@ -176,6 +186,9 @@ def outline_training(host: Host, config: TrainConfig) -> Outline:
     outline = _outline(host, config, errors)
     with collected(errors):
         outline.listing.validate()
+    with collected(errors):
+        if outline.classes:
+            outline.classes.validate()
     raise_together(errors)
     return outline
 
@@ -196,20 +209,23 @@ def plan_training(
     emit(Status("Checking the pictures"))
     errors: list[TIError] = []
     outline = run if isinstance(run, Outline) else _outline(host, run, errors)
-    config, start, dataset, seen = outline.config, outline.start, None, False
+    config, start, dataset, classes, seen = outline.config, outline.start, None, None, False
     with collected(errors):
         dataset = scan_pictures(outline.listing, progress)
+    with collected(errors):
+        classes = scan_pictures(outline.classes, progress) if outline.classes else None
     named = all(
         fault.where not in ("embedding.name", EMBEDDINGS.where) for error in errors for fault in faults_of(error)
     )
     if dataset and named:
         with collected(errors):
             rows = start.rows if start else {one.name: one.vectors for one in config.embedding.embeddings()}
-            seen = _validate_prompts(host, config, dataset, rows)
+            found = [_validate_prompts(host, config, one, rows) for one in (dataset, classes) if one]
+            seen = all(found)
     raise_together(errors)
     assert dataset
     assert start
-    return _build_plan(host, outline, start, dataset, seen)
+    return _build_plan(host, outline, start, dataset, classes, seen)
 
 
 def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
@@ -221,7 +237,10 @@ def _outline(host: Host, config: TrainConfig, errors: list[TIError]) -> Outline:
         *(config.data, name, model.native_size, model.pixel_multiple, host.template_folders()),
         names if len(names) > 1 else (),
     )
-    outline = Outline(config, model, data, embedding_paths(host, config))
+    classes = None
+    if config.data.class_folder:
+        classes = list_class_pictures(config.data, config.embedding.init, name, model.native_size, model.pixel_multiple)
+    outline = Outline(config, model, data, embedding_paths(host, config), classes=classes)
     with collected(errors):
         start = find_start(host, config)
         config = stretched(epochs_in_steps(config, data.samples_per_epoch, start), start.state.stretch)
@@ -241,9 +260,13 @@ def epochs_in_steps(config: TrainConfig, samples_per_epoch: int, start: Start) -
     return replace(config, optim=replace(optim, steps=max(1, steps)))
 
 
-def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, prompts_seen: bool) -> Plan:
+def _build_plan(
+    host: Host, outline: Outline, start: Start, dataset: Dataset, classes: Dataset | None, prompts_seen: bool
+) -> Plan:
     config, model, paths, last = outline.config, outline.model, outline.paths, outline.last_step
     dataset = hold_out(dataset, held_out_count(config.measure, len(dataset.pictures)), start.state.seed)
+    if classes:
+        dataset = replace(dataset, fingerprint=f"{dataset.fingerprint}+{classes.fingerprint}")
     warnings = [*dataset.warnings, *start.warnings]
     for name, path in paths.items():
         others = [file for file in other_files(path, host.embeddings_folder()) if file not in paths.values()]
@@ -261,7 +284,8 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         )
     warnings += rate_warnings(host, config, start.state.step, last)
     shapes = buckets(dataset)
-    memory, short = memory_needed(host, config, max(shapes, key=prod), model.pixel_multiple)
+    largest = max([*shapes, *(buckets(classes) if classes else ())], key=prod)
+    memory, short = memory_needed(host, config, largest, model.pixel_multiple)
     warnings += short
     return Plan(
         config=config,
@@ -276,6 +300,7 @@ def _build_plan(host: Host, outline: Outline, start: Start, dataset: Dataset, pr
         prompts_seen=prompts_seen,
         memory=memory,
         name_remark=name_remark(config.embedding.name, host),
+        classes=classes,
     )
 
 

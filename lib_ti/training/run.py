@@ -14,7 +14,6 @@ from pathlib import Path
 from lib_ti.atomic import write_atomically
 from lib_ti.config.train import TrainConfig
 from lib_ti.control import Control
-from lib_ti.dataset.dataset import sample_order, sample_prompt
 from lib_ti.embedding.digest import digest_token_tables
 from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import GivenUp, TIError, TrainingFailed
@@ -35,15 +34,17 @@ from lib_ti.events import (
 from lib_ti.formats.png import write_preview_png
 from lib_ti.host import Host, ImageRequest, TrainingSession
 from lib_ti.infotext import infotext
+from lib_ti.training.context import Context, find_context
 from lib_ti.training.keeper import Keeper, settings_of
-from lib_ti.training.latents import Views, cache_latents, draw_view
+from lib_ti.training.latents import Views, cache_latents
 from lib_ti.training.lock import training_lock
 from lib_ti.training.log import LossTable, TensorBoard, read_losses, save_loss_plot, save_measurements
 from lib_ti.training.measure import Measurer, fixed_samples, kept_of_context
 from lib_ti.training.noise import SAMPLES, USUAL, picture_gradients, signal_to_noise, stretch_for
 from lib_ti.training.plan import Outline, Plan, plan_training, prompts_of, validate_rows_seen
 from lib_ti.training.preview import card_path, preview_png, preview_requests, save_card
-from lib_ti.training.update import Sample, Trainee, draw_noise, draw_timesteps, take_update
+from lib_ti.training.samples import draw_samples
+from lib_ti.training.update import Sample, Trainee, draw_timesteps, own_count, take_update
 from lib_ti.training.validation import session_request
 from lib_ti.training.verdict import best_of, judge
 
@@ -84,6 +85,7 @@ class _Run:
     token_tables: dict[str, str]
     words: dict[str, float]
     trainee: Trainee
+    context: Context | None
     measurer: Measurer
     keeper: Keeper
     losses: LossTable
@@ -93,8 +95,8 @@ class _Run:
         self.plan, self.host, self.emit, self.control = plan, host, emit, control
         self.config, self.folder = plan.config, plan.start.folder
         self.held, self.files, self.has_model = ExitStack(), ExitStack(), False
-        self.picture_of = sample_order(plan.dataset.repeats, self.seed)
         self.cache: list[Views] = []
+        self.class_cache: list[Views] = []
         self.newest: dict[str, bytes] = {}
         self.warned: set[str] = set()
 
@@ -139,8 +141,9 @@ class _Run:
                     rate,
                     schedule.relative,
                     self.clip_limit(),
+                    self.context,
                 )
-                self.report(loss, rate, len(samples), time.perf_counter() - began)
+                self.report(loss, rate, own_count(samples), time.perf_counter() - began)
                 self.keep_up()
             if self.has_model and trainee.step > plan.first_step and self.measurer.is_missing(trainee.step):
                 self.measure()
@@ -172,12 +175,16 @@ class _Run:
             self.emit(Warned(warning))
         self.session = self.open_session()
         if not plan.prompts_seen:
-            seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(plan.dataset, name)]
-            validate_rows_seen(plan.dataset, self.config.embedding, plan.rows, seen)
+            for dataset in filter(None, (plan.dataset, plan.classes)):
+                seen = [self.session.placeholder_rows(prompt) for prompt in prompts_of(dataset, name)]
+                validate_rows_seen(dataset, self.config.embedding, plan.rows, seen)
         self.token_tables, self.words = digest_token_tables(self.host), word_lengths(self.host)
         self.trainee = Trainee(plan.start.state, self.config.optim, self.session.device, self.words, name)
+        self.context = find_context(self.host, self.config, plan.rows[name], self.seed)
         self.open_files()
         self.cache = cache_latents(self.session, plan.dataset, self.show_encoding)
+        if plan.classes:
+            self.class_cache = cache_latents(self.session, plan.classes, self.show_encoding)
         if self.config.run.offload_images:
             self.session.offload_image_encoder()
         if self.config.measure.noise and self.trainee.step == 0:
@@ -226,22 +233,14 @@ class _Run:
             self.emit(Planned(name, model, plan.first_step, plan.last_step, plan.lines(), self.folder.root))
 
     def draw_samples(self) -> list[Sample]:
-        """The pictures of the next update: a function of the seed and of how many pictures came before."""
-        dataset, loss, embedding = self.plan.dataset, self.config.loss, self.config.embedding
-        first, count = self.trainee.samples, self.config.images_per_update
+        """The pictures of the next update, and those of the class that go with them."""
+        plan, config, loss, first = self.plan, self.config, self.config.loss, self.trainee.samples
         least, most = loss.timestep_min, min(loss.timestep_max, len(self.session.alphas_cumprod) - 1)
-        timesteps = draw_timesteps(count, first, self.seed, most - least + 1, loss.stratified, least)
-        samples = []
-        for number, timestep in zip(range(first, first + count), timesteps, strict=True):
-            index = self.picture_of(number)
-            data = dataset.source_of(dataset.pictures[index]).data
-            picture = draw_view(self.cache[index], data.flip, self.seed, number)
-            prompt = sample_prompt(dataset, embedding.name, self.seed, number)
-            latents = picture.draw(data.latent_sampling, self.seed, index, number)
-            noise = draw_noise(latents.shape, loss.noise_offset, self.seed, number)
-            samples.append(
-                Sample(prompt, picture.size, latents, noise, timestep, picture.mask, embedding.negative_prompt)
-            )
+        count, strata = config.images_per_update, loss.stratified
+        timesteps = draw_timesteps(count, first, self.seed, most - least + 1, strata, least)
+        samples = draw_samples(plan.dataset, self.cache, config, self.seed, first, timesteps)
+        if plan.classes:
+            samples += draw_samples(plan.classes, self.class_cache, config, self.seed, first, timesteps, prior=True)
         return samples
 
     def clip_limit(self) -> float:

@@ -4,6 +4,7 @@
     encode    the prompts of all samples, without a graph                     -> conditioning
     predict   micro-batch by micro-batch, forward and back, down to that conditioning: there the gradients add up
     go back   the prompts encoded once more, with a graph, and through it from the summed gradient -> the vectors' gradient
+    context   where it is on, the gradient of context regularisation is added (`context.py`)
     step      clip, the optimizer's step (`optimizer.py`), the cap on the rows' length; for each embedding of the run by itself
 
 The graph is split at the conditioning because the text encoder's part of it is the same for every micro-batch: the number of
@@ -23,6 +24,7 @@ from lib_ti.chance import generator
 from lib_ti.config.train import LossPart, OptimizerPart
 from lib_ti.errors import TrainingFailed
 from lib_ti.host import Conditioning, PictureSize, PredictionType, TrainingSession, Vectors
+from lib_ti.training.context import Context, unlikeness
 from lib_ti.training.optimizer import OPTIMIZERS, cap_rows, rate_of_numbers, step_state
 from lib_ti.training.state import Learned, Moments, RunState
 
@@ -30,7 +32,8 @@ from lib_ti.training.state import Learned, Moments, RunState
 @dataclass(frozen=True)
 class Sample:
     """One picture of an update. `latents`, `noise`: [C, h, w] float32; `mask`: [1, h, w] or None; `timestep`: 0 .. 999; `negative`:
-    the negative prompt of a pair, else None."""
+    the negative prompt of a pair, else None; `prior`: that it is one of the class, which counts by the prior weight, and not among
+    the update's pictures."""
 
     prompt: str
     size: PictureSize
@@ -39,6 +42,7 @@ class Sample:
     timestep: int
     mask: torch.Tensor | None = None
     negative: str | None = None
+    prior: bool = False
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -54,16 +58,19 @@ def take_update(
     rate: float,
     relative: bool,
     clip_limit: float,
+    context: Context | None = None,
 ) -> float:
-    """Move the vectors by one step at the schedule's `rate`; the samples' mean unweighted loss before it.
+    """Move the vectors by one step at the schedule's `rate`; the mean unweighted loss before it, of class pictures without.
 
     Raises TrainingFailed, with the vectors as they were, where loss, gradient or the step's result is not finite.
     """
     trainee.zero_gradient()
     micro_batch = optim.micro_batch or optim.batch_size
     mean = accumulate_gradient(session, trainee.vectors, samples, micro_batch, loss).item()
+    if context:
+        add_context_gradient(session, trainee.vectors, context, trainee.step, samples[0].size)
     trainee.check_finite(mean)
-    trainee.step_by(rate, relative, clip_limit, len(samples))
+    trainee.step_by(rate, relative, clip_limit, own_count(samples))
     return mean
 
 
@@ -78,11 +85,16 @@ def accumulate_gradient(
     loss: LossPart,
 ) -> torch.Tensor:
     """Add the gradient of the samples' mean loss to `vectors` ([V, D] leaves by name and encoder), where they stand in the samples'
-    prompts; the mean unweighted loss, a scalar."""
+    prompts; the mean unweighted loss, a scalar.
+
+    Of class pictures the sum by the prior weight is added before it is divided, by the number of all others: prior preservation
+    (Ruiz et al. 2022, eq. 2), where a picture of the class goes with each. In the loss that is returned they do not count.
+    """
     row = prompt_rows(samples)
     prompts, sizes = [prompt for prompt, _ in row], [size for _, size in row]
     with torch.no_grad():
         conditioning = session.encode_prompts(prompts, vectors, sizes)
+    count = own_count(samples)
 
     # Only float16 needs a second trial: where the UNet overflows on the way back, its part is taken again, scaled lower.
     for scale in loss_scales(session.dtype, samples):
@@ -95,12 +107,38 @@ def accumulate_gradient(
             squared_error, weight = batch_error(session, batch, read, loss)
             # A sum, not a mean: the last micro-batch may be smaller, and each picture is to count the same.
             (squared_error * weight).sum().mul(scale).backward()  # type: ignore[no-untyped-call]
-            total += squared_error.detach().sum()
-        gradients = {key: leaf.grad / (scale * len(samples)) for key, leaf in leaves.items() if leaf.grad is not None}
+            own = torch.tensor([not sample.prior for sample in batch], device=session.device)
+            total += squared_error.detach()[own].sum()
+        gradients = {key: leaf.grad / (scale * count) for key, leaf in leaves.items() if leaf.grad is not None}
         if all(bool(gradient.isfinite().all()) for gradient in gradients.values()):
             break
     _through_text_encoder(session.encode_prompts(prompts, vectors, sizes), gradients, vectors)
-    return total / len(samples)
+    return total / count
+
+
+def own_count(samples: Sequence[Sample]) -> int:
+    """Of the pictures to be learned, without those of the class."""
+    return sum(not sample.prior for sample in samples)
+
+
+def add_context_gradient(
+    session: TrainingSession, vectors: Vectors, context: Context, step: int, size: PictureSize
+) -> None:
+    """Add to `vectors` the weighted gradient of `unlikeness` for the prompts of the update after `step` updates."""
+    prompts = context.draw(step)
+    texts, sizes = [prompt.text for prompt in prompts], [size] * len(prompts)
+    with torch.no_grad():
+        # On the vectors' own device, wherever the plain words' came from.
+        own = vectors[context.name]
+        plain = {encoder: value.to(own[encoder].device) for encoder, value in context.then.items()}
+        then = session.encode_prompts(texts, {**vectors, context.name: plain}, sizes).tensors
+    conditioning = session.encode_prompts(texts, vectors, sizes)
+    leaves = {key: tensor.detach().float().requires_grad_() for key, tensor in conditioning.tensors.items()}
+    loss = unlikeness(leaves, then, prompts)
+    if loss is not None:
+        (loss * context.weight).backward()  # type: ignore[no-untyped-call]
+        found = {key: leaf.grad for key, leaf in leaves.items() if leaf.grad is not None}
+        _through_text_encoder(conditioning, found, vectors)
 
 
 @dataclass(frozen=True)
@@ -194,7 +232,10 @@ def batch_error(
     if any(sample.mask is not None for sample in batch):
         even = torch.ones_like(error[0, :1])
         error = error * torch.stack([even if sample.mask is None else sample.mask.to(device) for sample in batch])
-    return error.mean((1, 2, 3)), loss_weight(alpha, kind, loss)
+    weight = loss_weight(alpha, kind, loss)
+    if any(sample.prior for sample in batch):
+        weight = weight * torch.tensor([loss.prior_weight if sample.prior else 1.0 for sample in batch], device=device)
+    return error.mean((1, 2, 3)), weight
 
 
 def _through_text_encoder(conditioning: Conditioning, gradients: Mapping[str, torch.Tensor], vectors: Vectors) -> None:

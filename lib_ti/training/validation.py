@@ -20,6 +20,7 @@ from lib_ti.embedding.vocabulary import word_lengths
 from lib_ti.errors import Fault, HostError, InvalidConfig, TIError, collected, raise_together
 from lib_ti.host import Host, ImageRequest, MemoryTeller, ModelInfo, SessionRequest
 from lib_ti.library.result import other_files
+from lib_ti.training.context import find_context
 from lib_ti.training.lock import validate_unlocked
 from lib_ti.training.optimizer import rate_of_numbers
 from lib_ti.training.start import embedding_path, embedding_paths, log_path
@@ -125,6 +126,10 @@ def _optimizer(host: Host, model: ModelInfo, config: TrainConfig) -> None:
         raise _fault("optim.encoders", f"{model.name} has no {optim.encoders}", "take all")
 
 
+def _context(host: Host, model: ModelInfo, config: TrainConfig) -> None:
+    find_context(host, config, config.embedding.vectors, 0)
+
+
 def _session(host: Host, model: ModelInfo, config: TrainConfig) -> None:
     """Device, precision, LoRAs, and whether a gradient can be taken in this model at all."""
     host.validate_session(session_request(config, {one.name: one.vectors for one in config.embedding.embeddings()}))
@@ -139,6 +144,7 @@ CHECKS: tuple[Check, ...] = (
     _preview,
     _tensorboard,
     _optimizer,
+    _context,
     _session,
 )
 

@@ -259,6 +259,29 @@ def test_further_folders_and_what_their_lines_name_lie_where_they_may(
             assert "a secret" not in str(answer["faults"])
 
 
+def test_class_pictures_lie_where_pictures_may_and_no_link_leads_out(
+    post: Ask, settings: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    for folder in (pictures / "reg" / "1_cat", tmp_path / "1_secret"):
+        folder.mkdir(parents=True)
+        (folder / "x.png").write_bytes(next(pictures.glob("*.png")).read_bytes())
+
+    def told(folder: Path) -> tuple[int, Any]:
+        answer = post("train/preflight", {**settings, "data": {**settings["data"], "class_folder": str(folder)}})
+        return answer.status_code, answer.json()
+
+    status, answer = told(pictures / "reg")
+    assert status == 200, answer
+    assert any("Class pictures: 1" in line for line in answer["lines"])
+    status, answer = told(tmp_path)
+    assert (status, [fault["where"] for fault in answer["faults"]]) == (422, ["data.class_folder"])
+    (pictures / "reg" / "1_cat" / "x.txt").symlink_to(tmp_path / "1_secret" / "x.txt")
+    (tmp_path / "1_secret" / "x.txt").write_text("a secret cat")
+    status, answer = told(pictures / "reg")
+    assert (status, [fault["where"] for fault in answer["faults"]]) == (422, ["data.class_folder"])
+    assert "a secret" not in str(answer)
+
+
 @pytest.mark.parametrize("place", ["", "2_cat"], ids=["in the folder", "in a folder in it"])
 @pytest.mark.parametrize("name", ["9.png", "9.txt", "9.caption", "9-masklabel.png"])
 def test_a_link_out_of_the_folder_of_pictures_is_not_followed(

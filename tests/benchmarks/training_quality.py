@@ -10,7 +10,11 @@ a colour or a shape that the model never saw, to that of a reference trained wit
 the texture asked for on the thing. **Length**: of the vectors, in lengths of words.
 
 Four concepts are to tune recipes on (`--concepts tune`), eight to report on; of each class of the latter something is held out of
-the models' training, rare in it, of a new colour, or of a new shape. Trials are kept in --out and are not run again.
+the models' training, rare in it, of a new colour, or of a new shape. `--concepts composed` are the four of both of which composed
+prompts are measured. Trials are kept in --out and are not run again.
+
+In a recipe, {class} is the word for the concept's shape, and {class pictures} a folder of 24 pictures of it, of every texture and
+colour that the models know, with captions.
 """
 
 import argparse
@@ -66,6 +70,11 @@ REPORT = (
     Thing("plain", "purple", "crescent"),
     Thing("dotted", "red", "crescent"),
 )
+CONCEPTS = {
+    "tune": TUNE,
+    "report": REPORT,
+    "composed": tuple(thing for thing in TUNE + REPORT if thing.texture == "plain" and thing.shape in SHAPES),
+}
 
 # Recipes. Each is a run's settings; `images` is how many pictures it sees unless it ends by itself.
 
@@ -243,9 +252,10 @@ def train(
         "save.every": 0,
         "run.seed": trial.seed,
     }
+    settings = {key: for_class(value, trial, folder) for key, value in settings.items()}
     config = build_config(TrainConfig, base | settings)
     config = build_config(TrainConfig, base | settings | {"optim.steps": -(-images // config.images_per_update)})
-    control, listener = Control(), _Copies(config.images_per_update)
+    control, listener = Control(), _Copies(config.images_per_update, 2 if config.data.class_folder else 1)
     listener.save = control.save_now
     path = App(host).train(config, listener, control)
     assert path
@@ -253,20 +263,35 @@ def train(
     return host, copies, load_embedding(path), listener.images
 
 
+def for_class(value: Any, trial: Trial, folder: Path) -> Any:
+    """A setting of a recipe, with what stands for the concept's class."""
+    if value != "{class pictures}":
+        return value.replace("{class}", trial.thing.shape) if isinstance(value, str) else value
+    pictures, rng = folder / "class pictures", random.Random(f"class {trial.seed}")
+    pictures.mkdir()
+    things = [thing for thing in world.SEEN if thing.shape == trial.thing.shape and thing != trial.thing]
+    things = rng.sample(things * 2, 24)
+    for number, (thing, picture) in enumerate(zip(things, draw_many(things, rng), strict=True)):
+        Image.fromarray(picture).save(pictures / f"{number}.png")
+        (pictures / f"{number}.txt").write_text(f"a photo of a {thing.phrase}")
+    return str(pictures)
+
+
 class _Copies:
     """Asks for a copy at each mark, and remembers where it lies."""
 
     save: Callable[[], None]
 
-    def __init__(self, batch: int) -> None:
-        self.batch, self.images = batch, 0.0
+    def __init__(self, batch: int, cost: int) -> None:
+        """`cost` counts the class picture that comes with each."""
+        self.batch, self.cost, self.images = batch, cost, 0.0
         self.copies: dict[int, Path] = {}
         self._asked: int | None = None
 
     def __call__(self, event: Event) -> None:
         match event:
             case StepDone():
-                self.images += event.images
+                self.images += event.images * self.cost
                 seen = event.step * self.batch
                 due = [mark for mark in MARKS if seen - self.batch < mark <= seen]
                 if due:
@@ -377,20 +402,19 @@ def main() -> None:
     parser.add_argument("--more", type=Path, help="a JSON file of more recipes: settings by name")
     parser.add_argument("--no-pictures", action="store_true", help="quicker: nothing is drawn, nor counted right")
     parser.add_argument("--inits", nargs="+", default=["*"], help='such as shape, "red thing" or *')
-    parser.add_argument("--concepts", default="report", choices=("tune", "report"))
+    parser.add_argument("--concepts", default="report", choices=list(CONCEPTS))
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[3, 4, 5], help="0 to 2 are those that recipes were chosen on"
     )
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    things = TUNE if args.concepts == "tune" else REPORT
     trials = [
         Trial(model, recipe, init, thing, seed)
         for model in args.models
         for recipe in args.recipes
         for init in args.inits
-        for thing in things
+        for thing in CONCEPTS[args.concepts]
         for seed in args.seeds
     ]
     recipes = RECIPES | (json.loads(args.more.read_text()) if args.more else {})

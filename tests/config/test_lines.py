@@ -26,6 +26,7 @@ def test_a_line_is_a_folder_and_the_settings_in_which_it_differs() -> None:
         ("a; repeats", "has no value", "repeats"),
         ("a; repeats=2;  repeats=3", "repeats stands here twice", "repeats=3"),
         ("a; folder=b", "folder cannot be set in a line", "folder=b"),
+        ("a; class_folder=b", "class_folder cannot be set in a line", "class_folder=b"),
     ],
 )
 def test_what_is_wrong_is_pointed_at(line: str, message: str, marked: str) -> None:

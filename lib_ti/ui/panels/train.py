@@ -70,6 +70,8 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("data.word_regex", "data.join_words"),
         ("data.caption_prefix", "data.caption_suffix"),
         ("data.wildcards",),
+        ("data.class_folder",),
+        ("data.class_word",),
     ),
     "Further and negative embeddings": (
         ("embedding.more",),
@@ -92,6 +94,8 @@ SECTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("loss.snr_gamma", "loss.noise_offset"),
         ("loss.stratified", "loss.timestep_min", "loss.timestep_max"),
         ("loss.prediction",),
+        ("loss.prior_weight", "loss.context_weight"),
+        ("loss.context",),
     ),
     "Measuring and end": (
         ("measure.every", "measure.samples", "measure.held_out"),
