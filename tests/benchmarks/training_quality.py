@@ -90,6 +90,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "diffusers example": {"optim.lr": "5e-4", "optim.accumulation": 4, "optim.weight_decay": 0.01},
     "onetrainer preset": {"optim.lr": "3e-4", "optim.weight_decay": 0.01},
+    "automatic": {"run.preset": "automatic", "preview.every": 0, "save.every": 0},
     "normalised, 125": {**_NORMALISED, "optim.lr": "0.6r cosine:125"},
 }
 IMAGES = {
