@@ -395,6 +395,32 @@ def by_class(trials: Sequence[Trial], out: Path) -> Iterable[str]:
                 yield f"{model}, {recipe}, {init}, {kind}: {figures(ends)}"
 
 
+def draw(trials: Sequence[Trial], out: Path, picture: Path) -> None:
+    """The gap closed by pictures seen: the median of each recipe as a line, from its worst to its best as a band."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    for number, key in enumerate(dict.fromkeys((t.model, t.recipe, t.init) for t in trials)):
+        ours = [t for t in trials if (t.model, t.recipe, t.init) == key and t.path(out).exists()]
+        results = [json.loads(trial.path(out).read_text()) for trial in ours]
+        seen = {mark: [r["gaps"][str(mark)] for r in results if str(mark) in r["gaps"]] for mark in MARKS}
+        seen = {mark: values for mark, values in seen.items() if values}
+        if not seen:
+            continue
+        if max(r["images"] for r in results) not in seen:
+            seen[round(statistics.mean(r["images"] for r in results))] = [r["end"] for r in results]
+        marks, colour = sorted(seen), f"C{number}"
+        axes.plot(marks, [statistics.median(seen[m]) for m in marks], "o-", color=colour, label=", ".join(key))
+        axes.fill_between(marks, [min(seen[m]) for m in marks], [max(seen[m]) for m in marks], color=colour, alpha=0.15)
+    axes.set(xscale="log", xlabel="pictures", ylabel="gap closed", ylim=(-0.25, 1.3), xticks=MARKS, xticklabels=MARKS)
+    axes.minorticks_off()
+    axes.axhline(1, color="black", linewidth=0.6)
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower right")
+    figure.savefig(picture)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="where trials are kept")
@@ -407,6 +433,7 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[3, 4, 5], help="0 to 2 are those that recipes were chosen on"
     )
+    parser.add_argument("--figure", type=Path, metavar="PNG", help="draw the gap closed by pictures seen")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -422,6 +449,8 @@ def main() -> None:
     run_all(trials, recipes, args.out, args.processes, not args.no_pictures)
     print("\n".join(table(trials, args.out)))
     print("\n".join(by_class(trials, args.out)))
+    if args.figure:
+        draw(trials, args.out, args.figure)
 
 
 if __name__ == "__main__":
