@@ -1,6 +1,8 @@
 """Which layer of which encoder the UNet reads: the wrong one still trains, into an embedding that works nowhere else. And
 pictures to latents and back: a scale that is off trains every picture against the wrong noise."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
