@@ -160,7 +160,8 @@ class _Run:
             raise GivenUp("The run was stopped before its first step.")
         if failure := self.keep_trying(self.save_embeddings):
             raise self.keeper.rescue(failure)
-        self.judge()
+        with self.warnings("The verdict"):
+            self.judge()
         with self.warnings("The plot of the losses"):
             if save_loss_plot(self.folder.losses, self.folder.plot, self.config.embedding.name, self.measurer.measured):
                 self.emit(Saved(trainee.step, self.folder.plot, "plot"))

@@ -8,8 +8,8 @@ import torch
 
 from lib_ti.config.train import MeasurePart
 from lib_ti.control import Control
-from lib_ti.errors import NothingLeft
-from lib_ti.events import Finished, Judged, Measured, Saved, StepDone
+from lib_ti.errors import HostError, NothingLeft
+from lib_ti.events import Finished, Judged, Measured, Saved, StepDone, Warned
 from lib_ti.formats.files import load_embedding
 from lib_ti.host import PictureSize, SessionRequest
 from lib_ti.training.measure import SHARE, held_out_count, likeness_of_context, steps_between
@@ -185,3 +185,18 @@ def test_other_words_say_the_same_beside_the_same_vectors_and_less_beside_long_o
     assert likeness[0] == pytest.approx(1.0)
     assert likeness == sorted(likeness, reverse=True)  # type: ignore[type-var]
     assert len(set(likeness)) == 3
+
+
+def test_a_verdict_that_fails_is_told_and_the_run_is_finished(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedding is saved by then: nobody should be told that the run has failed."""
+    from lib_ti.training import run as loop
+
+    def failing(*rest: object) -> float:
+        raise HostError("The text encoder is gone.")
+
+    monkeypatch.setattr(loop, "kept_of_context", failing)
+    events = run(ToyHost(tmp_path), settings(measure__every=4))
+    assert isinstance(events[-1], Finished)
+    assert any(isinstance(event, Warned) and "The verdict failed" in event.text for event in events)
